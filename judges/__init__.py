@@ -1,0 +1,1 @@
+"""Floor 2: verdicts on steps, by deterministic rules."""

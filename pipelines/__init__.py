@@ -1,0 +1,1 @@
+"""Floor 3: one module per stage, and the command line."""
