@@ -1,0 +1,299 @@
+"""The trial record: what one Harbor trial was and did, in the form everything else speaks.
+
+Readers make it, pure functions work on it, nothing changes it. It is complete in itself: no field refers to a
+file. `None` always means "not known"; it is never written as 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+type JsonValue = str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None
+
+
+class Severity(StrEnum):
+    """How much a finding matters to someone who reads the numbers."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the reader noticed about the data.
+
+    Attributes:
+        code: a stable short name such as `cost_zero_with_tokens`; findings are grouped by it.
+        severity: how much it matters.
+        message: one sentence that says what was found and what was done about it.
+        step: the number of the step it is about; None when it is about the whole trial.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    step: int | None = None
+
+
+class Status(StrEnum):
+    """How a trial ended, from its reward and its exception together."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    AGENT_ERROR = "agent_error"
+    INFRASTRUCTURE_ERROR = "infrastructure_error"
+    CANCELLED = "cancelled"
+    RUNNING = "running"
+
+    @property
+    def counts(self) -> bool:
+        """Whether the trial is an attempt of the agent: a failure of the infrastructure is not one."""
+        return self in (Status.PASSED, Status.FAILED, Status.TIMED_OUT, Status.AGENT_ERROR)
+
+
+class Source(StrEnum):
+    """Who speaks in a step (ATIF's `source`)."""
+
+    AGENT = "agent"
+    USER = "user"
+    SYSTEM = "system"
+
+
+class Provenance(StrEnum):
+    """Where a cost comes from."""
+
+    RECORDED = "recorded"
+    """the agent or its provider wrote it down"""
+    PRICED = "priced"
+    """computed from tokens and a price table"""
+    APPORTIONED = "apportioned"
+    """a share of a cost that is known for several steps together"""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of one LLM call in one convention, whatever the agent's own was.
+
+    `input`, `cache_read` and `cache_write` do not overlap: their sum is what the model was sent. `reasoning`
+    is part of `output`.
+    """
+
+    input: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+
+    @property
+    def prompt(self) -> int | None:
+        """All that was sent to the model; None when the uncached part is not known."""
+        if self.input is None:
+            return None
+        return self.input + (self.cache_read or 0) + (self.cache_write or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One tool call of a step, with what came back.
+
+    Attributes:
+        name: the tool, in the harness's own spelling.
+        arguments: the parsed arguments; the text as it was when it is not a JSON object.
+        output: the observation; None when the trajectory holds no result for this call.
+        id: the call's own id, unique within its trajectory at best.
+    """
+
+    name: str
+    arguments: dict[str, JsonValue] | str
+    output: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One ATIF step.
+
+    Attributes:
+        number: 1-based position within the trial; unique, and what verdicts and findings refer to.
+        step_id: the step's number in its own trajectory file.
+        call: which LLM call of the trial produced it, 1-based; one call may have produced several steps. None
+            for steps that no call produced.
+        tokens: of its LLM call, on the first step of that call only; None elsewhere and when not recorded.
+        recorded_cost_usd: what the trajectory says that call cost; None when it does not say.
+        observations: results that belong to no single tool call of this step.
+        is_copied: context that was carried over from elsewhere: its cost was counted there.
+        segment: name of the multi-step trial's step it belongs to; empty in an ordinary trial.
+    """
+
+    number: int
+    step_id: int
+    source: Source
+    message: str = ""
+    reasoning: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    observations: tuple[str, ...] = ()
+    call: int | None = None
+    tokens: Tokens | None = None
+    recorded_cost_usd: float | None = None
+    model: str | None = None
+    timestamp: datetime | None = None
+    is_copied: bool = False
+    segment: str = ""
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether the agent acted in this step (and did not merely repeat carried-over context)."""
+        return self.source is Source.AGENT and not self.is_copied
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What is compared: one agent in one version with one model, effort and set of other settings.
+
+    Attributes:
+        digest: short hash of the other agent settings; None when all are at their defaults.
+    """
+
+    agent: str
+    agent_version: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    effort: str | None = None
+    digest: str | None = None
+
+    @property
+    def model_name(self) -> str | None:
+        """The model with its provider, as LiteLLM and Harbor's `-m` spell it: `provider/name`."""
+        if self.model is None or self.provider is None:
+            return self.model
+        return f"{self.provider}/{self.model}"
+
+    @property
+    def name(self) -> str:
+        """`agent@version/model[+effort][#digest]`: people read and type it."""
+        name = f"{self.agent}@{self.agent_version or 'unknown'}/{self.model_name or 'unknown'}"
+        if self.effort is not None:
+            name += f"+{self.effort}"
+        return name if self.digest is None else f"{name}#{self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialException:
+    """The exception that Harbor recorded for a trial; a trial with one may still have passed."""
+
+    type: str
+    message: str
+    traceback: str | None = None
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of wall time; either end may be unknown."""
+
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """Its length in seconds; None unless both ends are known and in order."""
+        if self.started_at is None or self.finished_at is None or self.finished_at < self.started_at:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One attempt at one task.
+
+    Attributes:
+        job_id: the job's UUID (or a stable stand-in where the job has none).
+        trial_id: the trial's UUID (or its name where it has none).
+        name: `job/trial`, as everywhere in the output.
+        dataset: where the task comes from; `adhoc` for a task that was run on its own.
+        reward: the deciding reward; None when the verifier gave none.
+        rewards: all reward keys.
+        agent_time: the agent's own wall time, without set-up and verifier.
+        recorded_cost_usd: the run's own total, from the trajectory or else from Harbor's result.
+        recorded_tokens: the run's own totals, same sources.
+        source_trial_id: the trial that this one only graded again (its agent cost is not new).
+    """
+
+    job_id: str
+    trial_id: str
+    job: str
+    trial: str
+    task: str
+    dataset: str
+    variant: Variant
+    status: Status
+    steps: tuple[Step, ...] = ()
+    dataset_version: str | None = None
+    task_checksum: str | None = None
+    reward: float | None = None
+    rewards: dict[str, float] = field(default_factory=dict[str, float])
+    exception: TrialException | None = None
+    time: Span = Span()
+    agent_time: Span = Span()
+    recorded_cost_usd: float | None = None
+    recorded_tokens: Tokens | None = None
+    atif_version: str | None = None
+    source_trial_id: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`job/trial`."""
+        return f"{self.job}/{self.trial}"
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether the attempt succeeded; None when it is no attempt of the agent."""
+        return self.status is Status.PASSED if self.status.counts else None
+
+    @property
+    def agent_steps(self) -> tuple[Step, ...]:
+        """The steps in which the agent acted."""
+        return tuple(step for step in self.steps if step.is_agent)
+
+    def with_findings(self, *findings: Finding) -> Trial:
+        """The same trial with these findings added."""
+        return replace(self, findings=(*self.findings, *findings))
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """What one step cost.
+
+    Attributes:
+        step: the step's number.
+        usd: US dollars; None when not known.
+    """
+
+    step: int
+    usd: float | None
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class TrialCost:
+    """What a trial cost, step by step.
+
+    Attributes:
+        usd: US dollars for the whole trial; None when not known.
+        provenance: of `usd`.
+        steps: one entry per agent step, in order.
+        residual_usd: the run's own total less the sum of its steps; None when either is not known.
+        price: which entry of which price table was used; None when none was.
+    """
+
+    usd: float | None
+    provenance: Provenance
+    steps: tuple[StepCost, ...]
+    residual_usd: float | None = None
+    price: str | None = None

@@ -1,0 +1,108 @@
+"""What a comparison says: the models behind `--json`, the report and the saved views.
+
+A number that cannot be had is None with the reason beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+type By = Literal["model", "version", "agent"]
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Estimate(_Result):
+    """A number with its 95 % interval.
+
+    `n` counts what it was computed from (attempts or tasks); `missing` counts attempts left out because their
+    value is not known; `at_least` marks a lower bound; `reason` says why a bound or the value is None.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    missing: int = 0
+    at_least: bool = False
+    reason: str | None = None
+
+
+class VariantResult(_Result):
+    """One variant on one dataset.
+
+    `attempts` are the trials that count; `excluded` counts the others by status. Tokens are means per attempt
+    of everything sent and received; `scores` holds the share of agent steps flagged, per criterion.
+    `cost_to_complete_usd` is total spend over successes: None with a reason when there was no success.
+    """
+
+    variant: str
+    agent: str
+    agent_version: str | None
+    model: str | None
+    provider: str | None
+    effort: str | None
+    digest: str | None
+    jobs: tuple[str, ...]
+    tasks: int
+    attempts: int
+    passes: int
+    excluded: dict[str, int]
+    pass_rate: Estimate
+    cost_per_attempt_usd: Estimate
+    cost_to_complete_usd: Estimate
+    tokens_per_attempt: Estimate
+    seconds_per_attempt: Estimate
+    steps_per_attempt: Estimate
+    scores: dict[str, Estimate]
+
+
+class PairMetric(_Result):
+    """A metric of `b` less that of `a`, on the tasks both ran, with a 95 % interval.
+
+    `verdict` follows the comparison's stated rule; None where the metric has no better direction or the rule
+    cannot be applied, with the reason.
+    """
+
+    metric: Literal["pass_rate", "cost_usd", "seconds", "tokens"]
+    difference: float | None
+    low: float | None
+    high: float | None
+    tasks: int
+    verdict: Literal["better", "worse", "no difference shown"] | None = None
+    reason: str | None = None
+
+
+class Pair(_Result):
+    """Variant `b` against variant `a`.
+
+    `gained` tasks are those whose pass rate rose from `a` to `b`, `lost` those where it fell.
+    """
+
+    a: str
+    b: str
+    tasks: int
+    metrics: tuple[PairMetric, ...]
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+class Comparison(_Result):
+    """Two or more variants on one dataset that differ in one respect only.
+
+    `fixed` names what is held equal (for example `{"agent": "kilo", "agent_version": "7.7.9", ...}`); `rule`
+    is the sentence by which `verdict`s are given, stated before the data were seen. `name` is stable and
+    unique.
+    """
+
+    name: str
+    by: By
+    dataset: str
+    fixed: dict[str, str | None]
+    rule: str
+    variants: tuple[VariantResult, ...]
+    pairs: tuple[Pair, ...]
