@@ -1,0 +1,121 @@
+"""Which Opik to talk to: the one that is configured, else the embedded store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_data_path
+
+from adapter.errors import BadInputError, IncompleteError
+
+if TYPE_CHECKING:
+    import opik
+
+EMBEDDED_PORT = 5173
+"""The port of `kilobench serve`, which is Opik's own; saved views are printed with it."""
+WORKSPACE = "default"
+
+
+def home() -> Path:
+    """Where kilobench keeps what is its own: `KILOBENCH_HOME`, else the user's data folder."""
+    chosen = os.environ.get("KILOBENCH_HOME")
+    return Path(chosen).expanduser() if chosen else user_data_path("kilobench")
+
+
+def store_path() -> Path:
+    """The embedded store's SQLite file."""
+    return home() / "opik.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An open connection to an Opik.
+
+    Attributes:
+        client: the SDK's client.
+        address: what a browser opens: the API's address without its `/api`.
+        workspace: the workspace's name, a part of every page's path.
+        is_embedded: whether it is the embedded store; its pages are shown by `kilobench serve`.
+    """
+
+    client: opik.Opik
+    address: str
+    workspace: str
+    is_embedded: bool
+
+    def view_url(self, dashboard_id: str) -> str:
+        """The page of a saved view, in Opik's own path shape."""
+        return f"{self.address}/{self.workspace}/dashboards/{dashboard_id}"
+
+
+def _is_configured() -> bool:
+    """Whether the user has told the Opik SDK where to go: by environment or by its configuration file."""
+    if os.environ.get("OPIK_URL_OVERRIDE") or os.environ.get("OPIK_API_KEY"):
+        return True
+    return Path(os.environ.get("OPIK_CONFIG_PATH") or "~/.opik.config").expanduser().is_file()
+
+
+@contextmanager
+def connect(where: str | None, project: str) -> Generator[Connection]:
+    """Opens a connection, starting the embedded store when it is the one to use, and closes both.
+
+    Args:
+        where: `embedded`, the address of an Opik's API, or None for what is configured, else the embedded store.
+        project: the project that rows go into.
+
+    Raises:
+        BadInputError: the address is none, or the configured Opik refuses the workspace or key.
+        IncompleteError: nothing answers there.
+    """
+    # The SDK reports its use and errors to its makers unless told not to; a benchmark's data stay where they are.
+    os.environ.setdefault("OPIK_SENTRY_ENABLE", "false")
+    os.environ.setdefault("OPIK_ANALYTICS_ENABLE", "false")
+    if where is not None and where != "embedded" and not where.startswith(("http://", "https://")):
+        raise BadInputError(
+            f"--opik {where} is no address.",
+            "Give `embedded` or the API's URL, such as http://localhost:5173/api.",
+        )
+    with ExitStack() as stack:
+        embedded = where == "embedded" or (where is None and not _is_configured())
+        host = where
+        if embedded:
+            from adapter.embedded_opik import EmbeddedOpik
+
+            host = stack.enter_context(EmbeddedOpik(store_path())).url
+        client = _client(host, project, embedded=embedded)
+        stack.callback(client.end)
+        url = client.config.url_override.rstrip("/")
+        address = f"http://127.0.0.1:{EMBEDDED_PORT}" if embedded else url.removesuffix("/api")
+        _check(client, url)
+        yield Connection(client, address, client.config.workspace, embedded)
+
+
+def _client(host: str | None, project: str, *, embedded: bool) -> opik.Opik:
+    import opik
+
+    return opik.Opik(
+        project_name=project,
+        host=host,
+        workspace=WORKSPACE if embedded else None,
+        _show_misconfiguration_message=False,
+    )
+
+
+def _check(client: opik.Opik, url: str) -> None:
+    """One cheap call, so that a wrong address or key is told before any work is done."""
+    import httpx
+    from opik.rest_api.core.api_error import ApiError
+
+    hint = "Check the address (--opik or OPIK_URL_OVERRIDE) and that the server runs; --opik embedded needs none."
+    try:
+        httpx.get(f"{url}/is-alive/ping", timeout=10.0).raise_for_status()
+        client.rest_client.projects.find_projects(size=1)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise IncompleteError(f"No Opik answers at {url}: {error}.", hint) from error
+    except ApiError as error:
+        raise BadInputError(f"Opik at {url} refuses: {error.status_code} {error.body}.", hint) from error

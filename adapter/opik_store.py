@@ -1,0 +1,420 @@
+"""Everything that is sent to and read from an Opik, in one place.
+
+The SDK's REST client is used synchronously: its background sender can lose rows and still report success. Every
+call here raises one kind of error, and what is found is returned as our own types.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+from opik.api_objects.dashboard.types import DashboardSection
+from opik.rest_api.core.api_error import ApiError
+from opik.rest_api.types import (
+    DatasetItemWrite,
+    DatasetPublic,
+    ErrorInfo,
+    ErrorInfoWrite,
+    ExperimentItem,
+    ExperimentPublic,
+    ExperimentScore,
+    ExperimentScoreWrite,
+    FeedbackScoreBatchItem,
+    FeedbackScorePublic,
+    SpanPublic,
+    SpanWrite,
+    TracePublic,
+    TraceWrite,
+)
+
+from adapter.errors import IncompleteError
+from adapter.loose import mapping, text
+from adapter.opik_connection import Connection
+from adapter.opik_rows import DIGEST, JOB, KEY, Object, Row
+from adapter.trial import JsonValue
+
+BATCH_ROWS = 1000
+"""Opik takes at most 1000 rows in one request."""
+BATCH_BYTES = 4_000_000
+"""A request's content is kept below this size; a row larger than that goes alone."""
+_ALL = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One feedback score on a trace or span."""
+
+    row_id: str
+    name: str
+    value: float
+    category: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A row that Opik holds: its id, the digest of its content, and its scores by name."""
+
+    id: str
+    digest: str | None
+    scores: dict[str, Score]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExperiment:
+    """An experiment that Opik holds."""
+
+    id: str
+    name: str
+    metadata: Object
+    tags: frozenset[str]
+    scores: dict[str, float]
+
+
+@contextmanager
+def _telling(what: str) -> Generator[None]:
+    """Turns the SDK's errors into one that says what was being done and what to do next."""
+    again = "Run the same command again: it goes on where it stopped, and nothing is stored twice."
+    try:
+        yield
+    except ApiError as error:
+        raise IncompleteError(f"Opik refused {what}: {error.status_code} {str(error.body)[:300]}", again) from error
+    except httpx.HTTPError as error:
+        raise IncompleteError(f"Opik did not answer while {what}: {error or type(error).__name__}", again) from error
+
+
+class OpikStore:
+    """One project of one Opik."""
+
+    def __init__(self, connection: Connection, project: str) -> None:
+        self.connection = connection
+        self.project = project
+        self._client = connection.client
+        self._rest = connection.client.rest_client
+
+    def find_traces(self, job_id: str) -> dict[str, Stored]:
+        """The traces of a job that are stored, by key."""
+        with _telling("the search for stored traces"):
+            found = self._client.search_traces(
+                project_name=self.project,
+                filter_string=f'metadata.{JOB} = "{job_id}"',
+                max_results=_ALL,
+                truncate=False,
+                exclude=["input", "output", "usage", "span_feedback_scores"],
+            )
+        return _by_key(found)
+
+    def find_spans(self, job_id: str) -> dict[str, Stored]:
+        """The spans of a job that are stored, by key."""
+        with _telling("the search for stored spans"):
+            found = self._client.search_spans(
+                project_name=self.project,
+                filter_string=f'metadata.{JOB} = "{job_id}"',
+                max_results=_ALL,
+                truncate=False,
+                exclude=["input", "output", "usage"],
+            )
+        return _by_key(found)
+
+    def send_traces(self, rows: Iterable[tuple[str, Row]], sent: Callable[[int], None]) -> None:
+        """Stores traces under the ids given; what is stored under an id already is replaced."""
+        for batch in _batches(rows):
+            with _telling("traces"):
+                self._rest.traces.create_traces(traces=[self._trace(row_id, row) for row_id, row in batch])
+            sent(len(batch))
+
+    def send_spans(self, rows: Iterable[tuple[str, Row]], ids: Mapping[str, str], sent: Callable[[int], None]) -> None:
+        """Stores spans; `ids` gives the id of each trace and parent span by its key."""
+        for batch in _batches(rows):
+            with _telling("spans"):
+                self._rest.spans.create_spans(spans=[self._span(row_id, row, ids) for row_id, row in batch])
+            sent(len(batch))
+
+    def update_trace(self, row_id: str, row: Row) -> None:
+        """Changes a stored trace in place: its id may be too old to be sent as new."""
+        with _telling(f"the update of {row.name}"):
+            self._rest.traces.update_trace(
+                row_id,
+                project_name=self.project,
+                name=row.name,
+                end_time=row.end_time,
+                input=row.input,
+                output=row.output,
+                metadata=_metadata(row),
+                tags=list(row.tags),
+                error_info=_error(row),
+            )
+
+    def update_span(self, row_id: str, row: Row, ids: Mapping[str, str]) -> None:
+        """Changes a stored span in place: its id may be too old to be sent as new."""
+        with _telling(f"the update of {row.key}"):
+            self._rest.spans.update_span(
+                row_id,
+                trace_id=ids[row.trace_key],
+                parent_span_id=None if row.parent_key is None else ids[row.parent_key],
+                project_name=self.project,
+                name=row.name,
+                end_time=row.end_time,
+                input=row.input,
+                output=row.output,
+                metadata=_metadata(row),
+                model=row.model,
+                provider=row.provider,
+                usage=row.usage,
+                total_estimated_cost=row.cost_usd,
+            )
+
+    def score_traces(self, scores: Sequence[Score]) -> None:
+        """Sets scores on traces; a score of the same name is replaced."""
+        for batch in itertools.batched(scores, BATCH_ROWS):
+            with _telling("trace scores"):
+                self._rest.traces.score_batch_of_traces(scores=[self._score(score) for score in batch])
+
+    def score_spans(self, scores: Sequence[Score]) -> None:
+        """Sets scores on spans; a score of the same name is replaced."""
+        for batch in itertools.batched(scores, BATCH_ROWS):
+            with _telling("span scores"):
+                self._rest.spans.score_batch_of_spans(scores=[self._score(score) for score in batch])
+
+    def delete_trace_score(self, score: Score) -> None:
+        """Takes a score from a trace."""
+        with _telling("the removal of a score"):
+            self._rest.traces.delete_trace_feedback_score(score.row_id, name=score.name)
+
+    def delete_span_score(self, score: Score) -> None:
+        """Takes a score from a span."""
+        with _telling("the removal of a score"):
+            self._rest.spans.delete_span_feedback_score(score.row_id, name=score.name)
+
+    def dataset(self, name: str) -> tuple[str, dict[str, str]]:
+        """A dataset's id and the ids of its items by task name; the dataset is made where there is none."""
+        with _telling(f"dataset {name}"):
+            found = self._find_dataset(name)
+            if found is None:
+                self._rest.datasets.create_dataset(name=name, project_name=self.project)
+                found = self._find_dataset(name)
+                if found is None:
+                    raise IncompleteError(f"Opik made dataset {name} and does not find it.", "Run the command again.")
+                return str(found.id), {}
+            items = self._client.get_dataset(name, project_name=self.project).get_items()
+        tasks: dict[str, str] = {}
+        for item in items:
+            task, item_id = text(item.get("task")), text(item.get("id"))
+            if task is not None and item_id is not None:
+                tasks[task] = item_id
+        return str(found.id), tasks
+
+    def _find_dataset(self, name: str) -> DatasetPublic | None:
+        try:
+            return self._rest.datasets.get_dataset_by_identifier(dataset_name=name, project_name=self.project)
+        except ApiError as error:
+            if error.status_code == 404:
+                return None
+            raise
+
+    def send_dataset_items(self, dataset: str, items: Mapping[str, Object]) -> None:
+        """Stores dataset items by id, all in one call: every call makes a version of the dataset."""
+        with _telling(f"the items of dataset {dataset}"):
+            self._rest.datasets.create_or_update_dataset_items(
+                dataset_name=dataset,
+                project_name=self.project,
+                items=[DatasetItemWrite(id=item_id, source="sdk", data=data) for item_id, data in items.items()],
+            )
+
+    def find_experiments(self, dataset_id: str) -> dict[str, StoredExperiment]:
+        """The experiments on a dataset that kilobench made, by their key."""
+        found: dict[str, StoredExperiment] = {}
+        for page in itertools.count(1):
+            with _telling("the search for experiments"):
+                answer = self._rest.experiments.find_experiments(page=page, size=100, dataset_id=dataset_id)
+            for one in answer.content or []:
+                stored = _experiment(one)
+                key = text(stored.metadata.get(KEY))
+                if key is not None:
+                    found[key] = stored
+            if len(answer.content or []) < 100:
+                return found
+        return found
+
+    def create_experiment(
+        self,
+        experiment_id: str,
+        dataset: str,
+        name: str,
+        metadata: Object,
+        tags: Sequence[str],
+        scores: Mapping[str, float],
+    ) -> None:
+        """Makes an experiment."""
+        with _telling(f"experiment {name}"):
+            self._rest.experiments.create_experiment(
+                id=experiment_id,
+                dataset_name=dataset,
+                project_name=self.project,
+                name=name,
+                metadata=metadata,
+                tags=list(tags),
+                experiment_scores=[ExperimentScoreWrite(name=key, value=value) for key, value in scores.items()],
+            )
+
+    def update_experiment(self, experiment_id: str, metadata: Object, scores: Mapping[str, float]) -> None:
+        """Sets an experiment's configuration and scores."""
+        with _telling("an experiment's update"):
+            self._rest.experiments.update_experiment(
+                experiment_id,
+                metadata=metadata,
+                experiment_scores=[ExperimentScore(name=key, value=value) for key, value in scores.items()],
+            )
+
+    def experiment_traces(self, name: str, experiment_id: str) -> set[str]:
+        """The ids of the traces that are items of an experiment."""
+        with _telling("the items of an experiment"):
+            stream = self._rest.experiments.stream_experiment_items(experiment_name=name, limit=100_000, truncate=True)
+            lines = b"".join(stream).splitlines()
+        items = (ExperimentItem.model_validate_json(line) for line in lines if line.strip())
+        return {item.trace_id for item in items if item.experiment_id == experiment_id}
+
+    def send_experiment_items(self, items: Sequence[tuple[str, str, str, str]]) -> None:
+        """Stores experiment items: (id, experiment id, dataset item id, trace id) each."""
+        for batch in itertools.batched(items, BATCH_ROWS):
+            with _telling("experiment items"):
+                self._rest.experiments.create_experiment_items(
+                    experiment_items=[
+                        ExperimentItem(
+                            id=item_id, experiment_id=experiment, dataset_item_id=dataset_item, trace_id=trace
+                        )
+                        for item_id, experiment, dataset_item, trace in batch
+                    ]
+                )
+
+    def save_dashboard(self, name: str, description: str, sections: list[Object]) -> tuple[str, bool]:
+        """Makes the dashboard of this name, or sets it to these sections where they differ.
+
+        Returns:
+            Its id, and whether anything was written.
+        """
+        with _telling(f"the dashboard {name}"):
+            named = [one for one in self._client.get_dashboards(name=name) if one.name == name]
+            if not named:
+                made = self._client.create_dashboard(
+                    name,
+                    type="experiments",
+                    description=description,
+                    sections=cast("list[DashboardSection | dict[str, Any]]", sections),
+                )
+                return made.id, True
+            oldest = min(named, key=lambda one: one.id)
+            if oldest.config.get("sections") == sections:
+                return oldest.id, False
+            oldest.replace_sections(cast("list[DashboardSection | dict[str, Any]]", sections))
+            return oldest.id, True
+
+    def _trace(self, row_id: str, row: Row) -> TraceWrite:
+        return TraceWrite(
+            id=row_id,
+            project_name=self.project,
+            name=row.name,
+            start_time=row.start_time,
+            end_time=row.end_time,
+            input=row.input,
+            output=row.output,
+            metadata=_metadata(row),
+            tags=list(row.tags),
+            error_info=_error_write(row),
+            source="sdk",
+        )
+
+    def _span(self, row_id: str, row: Row, ids: Mapping[str, str]) -> SpanWrite:
+        return SpanWrite(
+            id=row_id,
+            project_name=self.project,
+            trace_id=ids[row.trace_key],
+            parent_span_id=None if row.parent_key is None else ids[row.parent_key],
+            name=row.name,
+            type="llm" if row.kind == "llm" else "tool",
+            start_time=row.start_time,
+            end_time=row.end_time,
+            input=row.input,
+            output=row.output,
+            metadata=_metadata(row),
+            model=row.model,
+            provider=row.provider,
+            usage=row.usage,
+            total_estimated_cost=row.cost_usd,
+            source="sdk",
+        )
+
+    def _score(self, score: Score) -> FeedbackScoreBatchItem:
+        return FeedbackScoreBatchItem(
+            id=score.row_id,
+            project_name=self.project,
+            name=score.name,
+            value=score.value,
+            category_name=score.category,
+            reason=score.reason,
+            source="sdk",
+        )
+
+
+def _metadata(row: Row) -> Object:
+    return {**row.metadata, DIGEST: row.digest}
+
+
+def _error(row: Row) -> ErrorInfo | None:
+    if row.error is None:
+        return None
+    kind, message, traceback = row.error
+    return ErrorInfo(exception_type=kind, message=message, traceback=traceback)
+
+
+def _error_write(row: Row) -> ErrorInfoWrite | None:
+    if row.error is None:
+        return None
+    kind, message, traceback = row.error
+    return ErrorInfoWrite(exception_type=kind, message=message, traceback=traceback)
+
+
+def _batches(rows: Iterable[tuple[str, Row]]) -> Iterator[list[tuple[str, Row]]]:
+    """Rows in batches within the server's limits by count and by bytes."""
+    batch: list[tuple[str, Row]] = []
+    size = 0
+    for row in rows:
+        if batch and (len(batch) == BATCH_ROWS or size + row[1].size > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += row[1].size
+    if batch:
+        yield batch
+
+
+def _by_key(found: Sequence[TracePublic] | Sequence[SpanPublic]) -> dict[str, Stored]:
+    """Stored rows by key; of two under one key the older id counts."""
+    stored: dict[str, Stored] = {}
+    for row in found:
+        metadata = mapping(cast("JsonValue", row.metadata))
+        key = text(metadata.get(KEY))
+        if key is None or row.id is None or (key in stored and stored[key].id < row.id):
+            continue
+        scores = {one.name: _stored_score(row.id, one) for one in row.feedback_scores or []}
+        stored[key] = Stored(row.id, text(metadata.get(DIGEST)), scores)
+    return stored
+
+
+def _stored_score(row_id: str, score: FeedbackScorePublic) -> Score:
+    return Score(row_id, score.name, float(score.value), score.category_name, score.reason)
+
+
+def _experiment(one: ExperimentPublic) -> StoredExperiment:
+    return StoredExperiment(
+        id=str(one.id),
+        name=one.name or "",
+        metadata=dict(mapping(cast("JsonValue", one.metadata))),
+        tags=frozenset(one.tags or []),
+        scores={score.name: float(score.value) for score in one.experiment_scores or []},
+    )
