@@ -7,13 +7,14 @@ call here raises one kind of error, and what is found is returned as our own typ
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 import httpx
 from opik.api_objects.dashboard.types import DashboardSection
+from opik.api_objects.rest_stream_parser import read_and_parse_full_stream
 from opik.rest_api.core.api_error import ApiError
 from opik.rest_api.types import (
     DatasetItemWrite,
@@ -23,7 +24,6 @@ from opik.rest_api.types import (
     ExperimentItem,
     ExperimentPublic,
     ExperimentScore,
-    ExperimentScoreWrite,
     FeedbackScoreBatchItem,
     FeedbackScorePublic,
     SpanPublic,
@@ -121,19 +121,17 @@ class OpikStore:
             )
         return _by_key(found)
 
-    def send_traces(self, rows: Iterable[tuple[str, Row]], sent: Callable[[int], None]) -> None:
+    def send_traces(self, rows: Iterable[tuple[str, Row]]) -> None:
         """Stores traces under the ids given; what is stored under an id already is replaced."""
         for batch in _batches(rows):
             with _telling("traces"):
                 self._rest.traces.create_traces(traces=[self._trace(row_id, row) for row_id, row in batch])
-            sent(len(batch))
 
-    def send_spans(self, rows: Iterable[tuple[str, Row]], ids: Mapping[str, str], sent: Callable[[int], None]) -> None:
+    def send_spans(self, rows: Iterable[tuple[str, Row]], ids: Mapping[str, str]) -> None:
         """Stores spans; `ids` gives the id of each trace and parent span by its key."""
         for batch in _batches(rows):
             with _telling("spans"):
                 self._rest.spans.create_spans(spans=[self._span(row_id, row, ids) for row_id, row in batch])
-            sent(len(batch))
 
     def update_trace(self, row_id: str, row: Row) -> None:
         """Changes a stored trace in place: its id may be too old to be sent as new."""
@@ -242,13 +240,7 @@ class OpikStore:
         return found
 
     def create_experiment(
-        self,
-        experiment_id: str,
-        dataset: str,
-        name: str,
-        metadata: Object,
-        tags: Sequence[str],
-        scores: Mapping[str, float],
+        self, experiment_id: str, dataset: str, name: str, metadata: Object, tags: Sequence[str]
     ) -> None:
         """Makes an experiment."""
         with _telling(f"experiment {name}"):
@@ -259,7 +251,6 @@ class OpikStore:
                 name=name,
                 metadata=metadata,
                 tags=list(tags),
-                experiment_scores=[ExperimentScoreWrite(name=key, value=value) for key, value in scores.items()],
             )
 
     def update_experiment(self, experiment_id: str, metadata: Object, scores: Mapping[str, float]) -> None:
@@ -274,9 +265,14 @@ class OpikStore:
     def experiment_traces(self, name: str, experiment_id: str) -> set[str]:
         """The ids of the traces that are items of an experiment."""
         with _telling("the items of an experiment"):
-            stream = self._rest.experiments.stream_experiment_items(experiment_name=name, limit=100_000, truncate=True)
-            lines = b"".join(stream).splitlines()
-        items = (ExperimentItem.model_validate_json(line) for line in lines if line.strip())
+            items = read_and_parse_full_stream(
+                read_source=lambda size, last: self._rest.experiments.stream_experiment_items(
+                    experiment_name=name, limit=size, last_retrieved_id=last, truncate=True
+                ),
+                parsed_item_class=ExperimentItem,
+                max_results=None,
+                strict=True,
+            )
         return {item.trace_id for item in items if item.experiment_id == experiment_id}
 
     def send_experiment_items(self, items: Sequence[tuple[str, str, str, str]]) -> None:

@@ -1,0 +1,98 @@
+"""The command line: it only wires. Whatever is slow to import is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="kilobench",
+    help="Finished Harbor jobs into Opik: every step priced and judged, the variants compared, the comparisons saved.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _main() -> None:
+    """Holds the options that all commands share; there are none."""
+
+
+@app.command()
+def run(
+    jobs: Annotated[
+        list[Path], typer.Argument(help="Finished Harbor job folders, or folders of them.", show_default=False)
+    ],
+    project: Annotated[
+        str, typer.Option(help="The Opik project.", envvar="OPIK_PROJECT_NAME", show_default="kilobench")
+    ] = "kilobench",
+    opik: Annotated[
+        str | None,
+        typer.Option(
+            help="`embedded`, or the URL of an Opik's API.",
+            show_default="the configured Opik, else embedded",
+            metavar="embedded|URL",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report to this folder.", metavar="DIR", show_default=False)
+    ] = None,
+    tables: Annotated[
+        Path | None, typer.Option(help="Write the tables as Parquet to this folder.", metavar="DIR", show_default=False)
+    ] = None,
+    no_judge: Annotated[bool, typer.Option("--no-judge", help="Do not judge the steps.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+) -> None:
+    """Read, price, upload, judge and compare finished Harbor jobs, and save the comparisons as views in Opik."""
+    from rich.console import Console
+
+    from pipelines.progress import Bars
+    from pipelines.run import Options
+    from pipelines.run import run as run_all
+    from pipelines.terminal import show
+
+    options = Options(paths=tuple(jobs), project=project, opik=opik, judge=not no_judge, report=report, tables=tables)
+    result = run_all(options, Bars())
+    if json:
+        typer.echo(result.model_dump_json())
+    else:
+        show(result, Console(width=None if sys.stdout.isatty() else 120))
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1.", min=1, max=65535)] = 5173,
+) -> None:
+    """Run the embedded store on its own, with its pages: the saved views' addresses open there."""
+    from adapter.embedded_opik import serve as serve_store
+    from adapter.opik_connection import store_path
+
+    typer.echo(f"The embedded store is at http://127.0.0.1:{port}/ (its API at /api). Ctrl-C ends it.", err=True)
+    serve_store(store_path(), port)
+
+
+def main() -> None:
+    """Runs the command line; a user's own mistake is one line and what to do next, never a traceback."""
+    # Nothing here waits on a download: prices come from the table that LiteLLM brings along.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    from adapter.errors import KilobenchError
+
+    try:
+        app()
+    except KilobenchError as error:
+        typer.echo(f"kilobench: {error.what}\n  {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("kilobench: stopped. Run the same command again: it goes on where it was.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Stages 5 and 6: compare the variants, and save each comparison as a dashboard in Opik."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import pandas as pd
+
+from adapter.opik_rows import Object
+from adapter.opik_store import OpikStore
+from pipelines.progress import Advance
+from pipelines.results import SavedComparison, SavedView
+from pipelines.upload import Experiment, Uploaded
+from views.comparisons import compare, headline
+from views.dashboards import ExperimentRef, dashboard, experiment_scores
+from views.metrics import variant_results
+from views.results import Comparison, VariantResult
+
+
+def variants_by_dataset(trials: pd.DataFrame) -> dict[str, tuple[VariantResult, ...]]:
+    """Every variant on every dataset."""
+    return {str(dataset): tuple(variant_results(part)) for dataset, part in trials.groupby("dataset", sort=True)}
+
+
+def compare_variants(trials: pd.DataFrame, project: str) -> list[Comparison]:
+    """Every comparison that the trials allow; its name says which project it is of."""
+    return [one.model_copy(update={"name": f"{project}: {one.name}"}) for one in compare(trials)]
+
+
+def save_scores(trials: pd.DataFrame, uploaded: Uploaded, store: OpikStore) -> None:
+    """Sets on each experiment what its trials come to as a whole, where that differs from what is stored."""
+    for experiment in uploaded.experiments:
+        of_it = trials[
+            (trials["job_id"] == experiment.job_id)
+            & (trials["variant"] == experiment.variant)
+            & (trials["dataset"] == experiment.dataset)
+        ]
+        results = variant_results(of_it)
+        scores = {name: round(value, 9) for one in results for name, value in experiment_scores(one).items()}
+        if scores != experiment.scores:
+            store.update_experiment(experiment.id, experiment.metadata, scores)
+            uploaded.written.experiments += not experiment.is_new
+
+
+def save_views(
+    comparisons: Sequence[Comparison], uploaded: Uploaded, store: OpikStore, advance: Advance
+) -> list[SavedComparison]:
+    """One dashboard per comparison, found by name and set anew only where it says something else."""
+    saved: list[SavedComparison] = []
+    for comparison in comparisons:
+        spec = dashboard(comparison, _experiments(comparison, uploaded.experiments))
+        view_id, wrote = store.save_dashboard(spec.name, spec.description, cast("list[Object]", spec.sections))
+        uploaded.written.dashboards += wrote
+        view = SavedView(name=spec.name, id=view_id, url=store.connection.view_url(view_id))
+        saved.append(SavedComparison(**dict(comparison), headline=headline(comparison), dashboards=(view,)))
+        advance(1)
+    return saved
+
+
+def _experiments(comparison: Comparison, experiments: Sequence[Experiment]) -> dict[str, list[ExperimentRef]]:
+    """The experiments behind a comparison, by variant."""
+    names = {one.variant for one in comparison.variants}
+    found: dict[str, list[ExperimentRef]] = {}
+    for one in experiments:
+        if one.dataset == comparison.dataset and one.variant in names:
+            found.setdefault(one.variant, []).append(ExperimentRef(one.id, one.name))
+    return found

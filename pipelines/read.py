@@ -1,0 +1,68 @@
+"""Stage 1: read every trial of the jobs; what cannot be read is named, and the rest go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adapter.errors import UnreadableError
+from adapter.harbor import Job, read_trial
+from adapter.redact import redact
+from adapter.trial import Trial
+from pipelines.progress import Advance
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that was asked for and is not in the result.
+
+    Attributes:
+        path: `job/trial`, or the job.
+        reason: why not.
+        is_open: whether something is left to do; False for what is lost for good.
+    """
+
+    path: str
+    reason: str
+    is_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJobs:
+    """What was read, without the secrets that stood in it."""
+
+    jobs: tuple[Job, ...]
+    trials: tuple[Trial, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def read_jobs(jobs: list[Job], advance: Advance) -> ReadJobs:
+    """Reads all trials of the jobs."""
+    trials: list[Trial] = []
+    skipped: list[Skipped] = []
+    for job in jobs:
+        skipped.extend(_about(job))
+        for folder in job.trials:
+            try:
+                trials.append(redact(read_trial(job, folder)))
+            except UnreadableError as error:
+                skipped.append(Skipped(f"{job.name}/{folder.name}", str(error)))
+            advance(1)
+    return ReadJobs(tuple(jobs), tuple(trials), tuple(skipped))
+
+
+def _about(job: Job) -> list[Skipped]:
+    """What a job itself lacks: an end, or its own files."""
+    found = [Skipped(job.name, finding.message) for finding in job.findings]
+    if not job.is_finished and not job.findings:
+        of = "" if job.expected_trials is None else f" of {job.expected_trials}"
+        found.append(
+            Skipped(
+                job.name,
+                f"The job has no end: it still runs or was interrupted ({len(job.trials)}{of} trials are there). "
+                "Run this again when it is done.",
+            )
+        )
+    if job.n_retries:
+        lost = f"Harbor threw away {job.n_retries} retried attempt(s); what they cost is not known."
+        found.append(Skipped(job.name, lost, is_open=False))
+    return found

@@ -1,0 +1,97 @@
+"""What `kilobench run` found, did and left out: the models behind its `--json`."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from adapter.errors import ExitCode
+from views.results import Comparison, VariantResult
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SavedView(_Result):
+    """A dashboard in Opik; `url` is what a browser opens."""
+
+    name: str
+    id: str
+    url: str
+
+
+class SavedComparison(Comparison):
+    """A comparison with its answer in one sentence and its saved views."""
+
+    headline: str
+    dashboards: tuple[SavedView, ...] = ()
+
+
+class SkippedItem(_Result):
+    """Something that was asked for and is not in the numbers."""
+
+    path: str
+    reason: str
+
+
+class FindingCount(_Result):
+    """All findings with one code: how many, and one of them."""
+
+    code: str
+    severity: str
+    count: int
+    trial: str
+    step: int | None
+    message: str
+
+
+class VerdictCount(_Result):
+    """How many steps one rule flagged by one criterion."""
+
+    criterion: str
+    category: str
+    by: str
+    count: int
+
+
+class Totals(_Result):
+    """What was read, in all. `cost_usd` sums the `cost_known` trials whose cost is known; None when none is."""
+
+    jobs: int
+    trials: int
+    steps: int
+    agent_steps: int
+    tool_calls: int
+    cost_usd: float | None
+    cost_known: int
+    cost_unknown: int
+
+
+class RowsWritten(_Result):
+    """How many rows this run wrote to Opik, by kind; a second run on the same jobs writes none."""
+
+    traces: int
+    spans: int
+    scores: int
+    dataset_items: int
+    experiments: int
+    experiment_items: int
+    dashboards: int
+
+
+class RunResult(_Result):
+    """The whole of it. `exit_code` is 0, or 3 when something is left to do and named in `skipped`."""
+
+    project: str
+    opik: str
+    embedded: bool
+    totals: Totals
+    variants: dict[str, tuple[VariantResult, ...]]
+    comparisons: tuple[SavedComparison, ...]
+    findings: tuple[FindingCount, ...]
+    verdicts: tuple[VerdictCount, ...] | None
+    skipped: tuple[SkippedItem, ...]
+    written: RowsWritten
+    report: str | None
+    tables: str | None
+    exit_code: ExitCode

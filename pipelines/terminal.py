@@ -1,0 +1,82 @@
+"""What a person sees at the end of a run: the variants, the answers, where the views are, what was left out."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.results import RunResult
+from views import format as fmt
+from views.results import Estimate, VariantResult
+
+
+def show(result: RunResult, console: Console) -> None:
+    """Prints the result of a run. All names come from job folders: they are shown as plain text."""
+    for dataset, variants in result.variants.items():
+        console.print(_table(dataset, variants))
+    for comparison in result.comparisons:
+        console.print(_line(f"{fmt.plain(comparison.name.removeprefix(f'{result.project}: '))}: ", comparison.headline))
+        for view in comparison.dashboards:
+            console.print(_line("  saved as ", view.url))
+    if not result.comparisons:
+        console.print(_line("", "No two variants differ in one respect only: there is nothing to compare."))
+    for one in result.skipped:
+        console.print(_line("left out: ", f"{one.path}: {one.reason}"))
+    totals = result.totals
+    spent = f"{fmt.money(totals.cost_usd)} known"
+    if totals.cost_unknown:
+        spent += f", the cost of {totals.cost_unknown} of {totals.trials} trials unknown"
+    console.print(_line("read: ", f"{totals.trials} trials, {totals.agent_steps} agent steps; {spent}"))
+    written = {name: count for name, count in result.written.model_dump().items() if count}
+    rows = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in written.items())
+    console.print(_line("written to Opik: ", rows or "nothing, all was there"))
+    if result.embedded:
+        console.print(_line("", "The saved views are in the embedded store: `kilobench serve` shows them."))
+    if result.tables is not None:
+        console.print(_line("tables: ", result.tables))
+    if result.report is not None:
+        console.print(_line("report: ", result.report))
+
+
+def _line(lead: str, text: str) -> Text:
+    return Text.assemble((lead, "bold"), Text(fmt.plain(text)), overflow="fold")
+
+
+def _table(dataset: str, variants: tuple[VariantResult, ...]) -> Table:
+    """Names say only what sets the variants apart: the title says what they share."""
+    names = fmt.short_names(variants)
+    table = Table(
+        title=Text(fmt.plain(f"{dataset}: {_shared(variants)}")),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("variant", overflow="fold", min_width=24)
+    for heading in ("passed", "rate", "$/attempt", "$/success", "tokens", "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in variants:
+        excluded = sum(one.excluded.values())
+        cells = (
+            names[one.variant],
+            f"{one.passes}/{one.attempts}" + (f" (+{excluded} out)" if excluded else ""),
+            fmt.percent(one.pass_rate.value),
+            _money(one.cost_per_attempt_usd),
+            _money(one.cost_to_complete_usd),
+            fmt.tokens(one.tokens_per_attempt.value),
+            fmt.seconds(one.seconds_per_attempt.value),
+        )
+        table.add_row(*(Text(fmt.plain(cell)) for cell in cells))
+    return table
+
+
+def _shared(variants: tuple[VariantResult, ...]) -> str:
+    """The agents of these variants; the whole name where there is only one variant."""
+    if len(variants) == 1:
+        return variants[0].variant
+    return ", ".join(sorted({one.agent for one in variants}))
+
+
+def _money(estimate: Estimate) -> str:
+    return f"{'≥ ' if estimate.at_least else ''}{fmt.money(estimate.value)}"
