@@ -126,7 +126,8 @@ _STATUS_AT_END = re.compile(
     r"|\[Command finished with exit code (\d+)\]\s*\Z"  # OpenHands
     r"|\((?:Command )?exit(?:ed with)? code:? (\d+)\)\s*\Z"  # pi, OpenClaw and others
     r"|^Command exited with code (\d+)\s*\Z"  # pi
-    r"|^Exit Code: (\d+)(?:\n(?:Error|Signal|Background PIDs|Process Group PGID): [^\n]*)*\s*\Z)",  # Gemini CLI
+    # Gemini CLI, and harnesses that add nothing but this line
+    r"|^Exit [Cc]ode: (\d+)(?:\n(?:Error|Signal|Background PIDs|Process Group PGID): [^\n]*)*\s*\Z)",
     re.MULTILINE,
 )
 _STATUS_KEYS = ("exit_code", "exitCode", "returncode", "return_code")

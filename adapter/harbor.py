@@ -60,7 +60,7 @@ class Job:
     @property
     def name(self) -> str:
         """The folder's name."""
-        return self.path.name
+        return folder_name(self.path)
 
 
 def find_jobs(paths: list[Path]) -> list[Job]:
@@ -131,7 +131,7 @@ def read_job(folder: Path) -> Job:
             versions[name] = version
     return Job(
         path=folder,
-        id=_uuid(text(result.get("id")) or f"job:{folder.name}"),
+        id=_uuid(text(result.get("id")) or f"job:{folder_name(folder)}"),
         is_finished=result.get("finished_at") is not None,
         expected_trials=count(result.get("n_total_trials")),
         n_retries=count(stats.get("n_retries")) or 0,
@@ -139,6 +139,11 @@ def read_job(folder: Path) -> Job:
         trials=tuple(child for child in _children(folder) if _is_trial(child)),
         findings=tuple(findings),
     )
+
+
+def folder_name(folder: Path) -> str:
+    """A folder's name as text, also where its bytes are none."""
+    return folder.name.encode("utf-8", "replace").decode()
 
 
 def _uuid(name: str) -> str:
@@ -179,10 +184,10 @@ def read_trial(job: Job, folder: Path) -> Trial:
     tokens, cost = _own_totals(result, [one for _, one in trajectories])
     trial = Trial(
         job_id=job.id,
-        trial_id=_uuid(text(result.get("id")) or f"trial:{job.id}/{folder.name}"),
+        trial_id=_uuid(text(result.get("id")) or f"trial:{job.id}/{folder_name(folder)}"),
         job=job.name,
-        trial=folder.name,
-        task=text(result.get("task_name")) or folder.name.rsplit("__", 1)[0],
+        trial=folder_name(folder),
+        task=text(result.get("task_name")) or folder_name(folder).rsplit("__", 1)[0],
         dataset=source,
         dataset_version=job.dataset_versions.get(source),
         task_checksum=text(result.get("task_checksum")),

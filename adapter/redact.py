@@ -12,24 +12,27 @@ from dataclasses import replace
 
 from adapter.trial import Finding, JsonValue, Severity, Step, ToolCall, Trial
 
-# Name, the literal that every match holds (looked for first, since that is far cheaper), pattern.
+_START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
+"""A key begins where a word does, or after the escape of a line's end in text that was escaped twice."""
+
+# Name, the literal that every match holds (looked for first, since that is far cheaper), pattern (`^` is `_START`).
 _PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
-    (name, literal, re.compile(pattern))
+    (name, literal, re.compile(pattern.replace("^", _START)))
     for name, literal, pattern in (
-        ("private key", "PRIVATE KEY-----", r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.{0,8192}?)-----END [A-Z ]*PRIVATE KEY-----"),
-        ("Anthropic key", "sk-ant-", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
-        ("OpenRouter key", "sk-or-", r"\bsk-or-[A-Za-z0-9_-]{20,}"),
-        ("OpenAI key", "sk-", r"\bsk-(?!ant-|or-)(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{32,}"),
-        ("AWS key id", "AKIA", r"\bAKIA[0-9A-Z]{16}\b"),
-        ("GitHub token", "gh", r"\bgh[pousr]_[A-Za-z0-9]{36,}"),
-        ("GitHub token", "github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{50,}"),
-        ("GitLab token", "glpat-", r"\bglpat-[A-Za-z0-9_-]{20,}"),
-        ("Google key", "AIza", r"\bAIza[0-9A-Za-z_-]{35}"),
-        ("Hugging Face token", "hf_", r"\bhf_[A-Za-z0-9]{30,}"),
-        ("Slack token", "xox", r"\bxox[abposr]-[A-Za-z0-9-]{10,}"),
-        ("Stripe key", "_live_", r"\b[rs]k_live_[A-Za-z0-9]{20,}"),
-        ("package index token", "-AgE", r"\bpypi-AgE[A-Za-z0-9_-]{50,}"),
-        ("npm token", "npm_", r"\bnpm_[A-Za-z0-9]{36}\b"),
+        ("private key", "PRIVATE KEY-----", r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.{0,8192}?)-----END [A-Z ]*-----"),
+        ("Anthropic key", "sk-ant-", r"^sk-ant-[A-Za-z0-9_-]{20,}"),
+        ("OpenRouter key", "sk-or-", r"^sk-or-[A-Za-z0-9_-]{20,}"),
+        ("OpenAI key", "sk-", r"^sk-(?!ant-|or-)(?:proj-|svcacct-|admin-)?[A-Za-z0-9_-]{32,}"),
+        ("AWS key id", "AKIA", r"^AKIA[0-9A-Z]{16}\b"),
+        ("GitHub token", "gh", r"^gh[pousr]_[A-Za-z0-9]{36,}"),
+        ("GitHub token", "github_pat_", r"^github_pat_[A-Za-z0-9_]{50,}"),
+        ("GitLab token", "glpat-", r"^glpat-[A-Za-z0-9_-]{20,}"),
+        ("Google key", "AIza", r"^AIza[0-9A-Za-z_-]{35}"),
+        ("Hugging Face token", "hf_", r"^hf_[A-Za-z0-9]{30,}"),
+        ("Slack token", "xox", r"^xox[abposr]-[A-Za-z0-9-]{10,}"),
+        ("Stripe key", "_live_", r"^[rs]k_live_[A-Za-z0-9]{20,}"),
+        ("package index token", "-AgE", r"^pypi-AgE[A-Za-z0-9_-]{50,}"),
+        ("npm token", "npm_", r"^npm_[A-Za-z0-9]{36}\b"),
     )
 )  # fmt: skip
 
@@ -55,11 +58,12 @@ def redact(trial: Trial) -> Trial:
             message=redact_text(exception.message, found),
             traceback=None if exception.traceback is None else redact_text(exception.traceback, found),
         )
+    findings = tuple(replace(one, message=redact_text(one.message, found)) for one in trial.findings)
     if not found:
         return trial
     what = ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
     finding = Finding("redacted", Severity.WARNING, f"Secrets were replaced before anything was sent: {what}.")
-    return replace(trial, steps=steps, exception=exception).with_findings(finding)
+    return replace(trial, steps=steps, exception=exception, findings=findings).with_findings(finding)
 
 
 def _step(step: Step, found: Counter[str]) -> Step:
@@ -78,9 +82,10 @@ def _call(call: ToolCall, found: Counter[str]) -> ToolCall:
     arguments = call.arguments
     return replace(
         call,
+        name=redact_text(call.name, found),
         arguments=redact_text(arguments, found)
         if isinstance(arguments, str)
-        else {key: _value(value, found) for key, value in arguments.items()},
+        else {redact_text(key, found): _value(value, found) for key, value in arguments.items()},
         output=None if call.output is None else redact_text(call.output, found),
     )
 

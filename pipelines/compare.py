@@ -14,13 +14,13 @@ from pipelines.results import SavedComparison, SavedView
 from pipelines.upload import Experiment, Uploaded
 from views.comparisons import compare, headline
 from views.dashboards import ExperimentRef, dashboard, experiment_scores
-from views.metrics import variant_results
+from views.metrics import by_dataset, variant_results
 from views.results import Comparison, VariantResult
 
 
 def variants_by_dataset(trials: pd.DataFrame) -> dict[str, tuple[VariantResult, ...]]:
-    """Every variant on every dataset."""
-    return {str(dataset): tuple(variant_results(part)) for dataset, part in trials.groupby("dataset", sort=True)}
+    """Every variant on every dataset; a dataset that is there in several versions counts once for each."""
+    return {dataset: tuple(variant_results(part)) for dataset, part in by_dataset(trials).items()}
 
 
 def compare_variants(trials: pd.DataFrame, project: str) -> list[Comparison]:
@@ -63,6 +63,7 @@ def _experiments(comparison: Comparison, experiments: Sequence[Experiment]) -> d
     names = {one.variant for one in comparison.variants}
     found: dict[str, list[ExperimentRef]] = {}
     for one in experiments:
-        if one.dataset == comparison.dataset and one.variant in names:
+        versioned = f"{one.dataset}@{one.metadata['dataset_version'] or 'unknown'}"
+        if comparison.dataset in (one.dataset, versioned) and one.variant in names:
             found.setdefault(one.variant, []).append(ExperimentRef(one.id, one.name))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adapter.errors import UnreadableError
-from adapter.harbor import Job, read_trial
+from adapter.harbor import Job, folder_name, read_trial
 from adapter.redact import redact
 from adapter.trial import Trial
 from pipelines.progress import Advance
@@ -45,7 +45,7 @@ def read_jobs(jobs: list[Job], advance: Advance) -> ReadJobs:
             try:
                 trials.append(redact(read_trial(job, folder)))
             except UnreadableError as error:
-                skipped.append(Skipped(f"{job.name}/{folder.name}", str(error)))
+                skipped.append(Skipped(f"{job.name}/{folder_name(folder)}", str(error)))
             advance(1)
     return ReadJobs(tuple(jobs), tuple(trials), tuple(skipped))
 

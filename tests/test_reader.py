@@ -97,7 +97,12 @@ TRAPS: list[tuple[str, dict[str, Any], dict[str, Any], str | None]] = [
     ),
     (
         "a message in parts",
-        {"message": [{"type": "text", "text": "a"}, {"type": "image", "source": {"media_type": "image/png", "path": "x.png"}}]},
+        {
+            "message": [
+                {"type": "text", "text": "a"},
+                {"type": "image", "source": {"media_type": "image/png", "path": "x.png"}},
+            ]
+        },
         {"message": "a\n[image: x.png]"},
         None,
     ),
@@ -109,7 +114,9 @@ TRAPS: list[tuple[str, dict[str, Any], dict[str, Any], str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("fields", "expected", "finding"), [trap[1:] for trap in TRAPS], ids=[trap[0] for trap in TRAPS])
+@pytest.mark.parametrize(
+    ("fields", "expected", "finding"), [trap[1:] for trap in TRAPS], ids=[trap[0] for trap in TRAPS]
+)
 def test_a_trap_in_a_step_is_read_and_named(
     tmp_path: Path, fields: dict[str, Any], expected: dict[str, Any], finding: str | None
 ) -> None:
@@ -183,7 +190,11 @@ def test_a_multi_step_trial_is_one_run_in_the_order_of_its_steps(tmp_path: Path)
         steps=[],
         agent_execution=None,
         step_results=[
-            {"step_name": name, "agent_result": {"cost_usd": 0.5}, "agent_execution": {"started_at": start, "finished_at": end}}
+            {
+                "step_name": name,
+                "agent_result": {"cost_usd": 0.5},
+                "agent_execution": {"started_at": start, "finished_at": end},
+            }
             for name, start, end in (
                 ("draft", "2026-03-01T10:00:00Z", "2026-03-01T10:01:00Z"),
                 ("again", "2026-03-01T10:02:00Z", "2026-03-01T10:04:00Z"),
@@ -305,7 +316,7 @@ def test_binary_garbage_and_a_missing_result_are_reasons(tmp_path: Path) -> None
     garbage, missing = job.trial("a__1"), job.trial("b__1")
     (garbage / "result.json").write_bytes(bytes(range(256)) * 10)
     (missing / "result.json").unlink()
-    with pytest.raises(UnreadableError, match="no text|no JSON"):
+    with pytest.raises(UnreadableError, match=r"no text|no JSON"):
         read_one(job, garbage)
     with pytest.raises(UnreadableError, match="still running or was killed"):
         read_one(job, missing)
@@ -359,7 +370,9 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_stands_in_a_field_the_trial_is_read_or_there_is_one_reason(tmp_path: Path, data: st.DataObject) -> None:
+def test_whatever_stands_in_a_field_the_trial_is_read_or_there_is_one_reason(
+    tmp_path: Path, data: st.DataObject
+) -> None:
     job_folder = tmp_path / "job"
     if not job_folder.exists():
         job = JobBuilder(tmp_path)

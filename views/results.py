@@ -10,6 +10,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 type By = Literal["model", "version", "agent"]
+type Metric = Literal["pass_rate", "cost_usd", "seconds", "tokens"]
+type Verdict = Literal["better", "worse", "no difference shown"]
 
 
 class _Result(BaseModel):
@@ -64,23 +66,27 @@ class VariantResult(_Result):
 class PairMetric(_Result):
     """A metric of `b` less that of `a`, on the tasks both ran, with a 95 % interval.
 
-    `verdict` follows the comparison's stated rule; None where the metric has no better direction or the rule
-    cannot be applied, with the reason.
+    `p` is that of the two-sided paired permutation test. `verdict` follows the comparison's stated rule; None
+    where the rule cannot be applied, with the reason. `tasks` counts the tasks the difference is over: those
+    of the pair, less those where the value is not known on one side (said in `reason`).
     """
 
-    metric: Literal["pass_rate", "cost_usd", "seconds", "tokens"]
+    metric: Metric
     difference: float | None
     low: float | None
     high: float | None
     tasks: int
-    verdict: Literal["better", "worse", "no difference shown"] | None = None
+    p: float | None = None
+    verdict: Verdict | None = None
     reason: str | None = None
 
 
 class Pair(_Result):
     """Variant `b` against variant `a`.
 
-    `gained` tasks are those whose pass rate rose from `a` to `b`, `lost` those where it fell.
+    `gained` tasks are those whose pass rate rose from `a` to `b`, `lost` those where it fell. `left_out`
+    names the tasks that are not compared, each with the reason; `unequal` those that are, although the two
+    variants have different numbers of attempts at them.
     """
 
     a: str
@@ -89,6 +95,8 @@ class Pair(_Result):
     metrics: tuple[PairMetric, ...]
     gained: tuple[str, ...]
     lost: tuple[str, ...]
+    left_out: dict[str, str] = {}
+    unequal: tuple[str, ...] = ()
 
 
 class Comparison(_Result):

@@ -13,9 +13,7 @@ CRITERIA = ("tool_choice", "reasoning_quality", "efficiency")
 """The criteria a step is judged by: a column each of the steps table, a `flagged_` column of the trials."""
 
 
-def _column(
-    dtype: str, description: str, *, nullable: bool = True, checks: list[pa.Check] | None = None
-) -> pa.Column:
+def _column(dtype: str, description: str, *, nullable: bool = True, checks: list[pa.Check] | None = None) -> pa.Column:
     return pa.Column(dtype, description=description, nullable=nullable, checks=checks)
 
 
@@ -74,9 +72,7 @@ TRIALS = pa.DataFrameSchema(
             )
             for criterion in CRITERIA
         },
-        "findings": _column(
-            "Int64", "number of findings about the data", nullable=False, checks=[pa.Check.ge(0)]
-        ),
+        "findings": _column("Int64", "number of findings about the data", nullable=False, checks=[pa.Check.ge(0)]),
     },
     strict=True,
     ordered=True,

@@ -1,0 +1,145 @@
+"""Criteria as text files: a YAML front matter that the code reads, and a rubric that a judge model reads.
+
+A file begins with a line `---`, holds the fields of `Criterion` up to the next line `---`, and what follows is
+the rubric. Nothing else decides what a criterion is, so a new one needs no code.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Annotated, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+    from pathlib import Path
+
+_FENCE = "---"
+
+type Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+type Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+type Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class CriterionError(ValueError):
+    """A criterion's file that cannot be used; the message names the file, the field and what to correct."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Label(_Model):
+    """One of the answers a judge may give."""
+
+    label: Text
+    """What the judge writes."""
+    value: Share | None
+    """1 for the best, 0 for the worst; null for an answer that is no mark at all."""
+    meaning: Text
+    """When it applies, in one sentence."""
+
+
+class Change(_Model):
+    """What one version of a criterion changed."""
+
+    version: int = Field(ge=1)
+    change: Text
+
+
+class Criterion(_Model):
+    """What a step is judged by: one question, the answers to choose from, and the rubric."""
+
+    name: Text
+    """For people."""
+    version: int = Field(ge=1)
+    """Raised with every change of the file, and kept with every verdict."""
+    criterion: Identifier
+    """For the code: the name of the score."""
+    question: Text
+    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
+    """From the best to the worst; those without a value come last."""
+    inputs: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    """What the judge is given to read."""
+    changelog: Annotated[tuple[Change, ...], Field(min_length=1)]
+    rubric: Text
+    """The body of the file."""
+
+    @model_validator(mode="after")
+    def _labels_are_ordered(self) -> Self:
+        names = [label.label for label in self.labels]
+        if len(set(names)) != len(names):
+            raise ValueError("labels: each label may stand there once")
+        values = [label.value for label in self.labels]
+        known = [value for value in values if value is not None]
+        if len(known) < 2 or values[: len(known)] != known or known != sorted(set(known), reverse=True):
+            raise ValueError(
+                "labels: at least two have a value, the values fall from the best to the worst, "
+                "and labels with the value null come last"
+            )
+        if self.version not in {change.version for change in self.changelog}:
+            raise ValueError(f"changelog: version {self.version} is not in it")
+        return self
+
+    @property
+    def prompt_version(self) -> str:
+        """`criterion@version`: which text a verdict was reached with."""
+        return f"{self.criterion}@{self.version}"
+
+    @property
+    def worst(self) -> Label:
+        """The label with the lowest value."""
+        return [label for label in self.labels if label.value is not None][-1]
+
+    def label(self, name: str) -> Label | None:
+        """The label of that name; None when the criterion has no such label."""
+        return next((label for label in self.labels if label.label == name), None)
+
+
+def load_criterion(path: Path | Traversable) -> Criterion:
+    """Read one criterion from its file.
+
+    Raises:
+        CriterionError: the file cannot be read, or a field in it is missing or wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CriterionError(f"{path}: cannot be read: {error}. Give a text file in UTF-8.") from error
+    lines = text.removeprefix("\ufeff").splitlines()
+    if not lines or lines[0].rstrip() != _FENCE:
+        raise CriterionError(f"{path}: front matter is missing. Begin the file with a line of three hyphens.")
+    end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == _FENCE), None)
+    if end is None:
+        raise CriterionError(f"{path}: front matter has no end. Close it with a line of three hyphens.")
+    try:
+        fields: object = yaml.safe_load("\n".join(lines[1:end]))
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise CriterionError(f"{path}: front matter is not YAML: {reason}. Correct it there.") from error
+    if not isinstance(fields, dict):
+        raise CriterionError(f"{path}: front matter is not a list of fields. Write `field: value` lines.")
+    if "rubric" in fields:
+        raise CriterionError(f"{path}: rubric: the rubric is the text below the front matter. Move it there.")
+    try:
+        return Criterion.model_validate({**fields, "rubric": "\n".join(lines[end + 1 :])})
+    except ValidationError as error:
+        raise CriterionError(f"{path}: {_first_problem(error)}. Correct this field in the file.") from error
+
+
+@cache
+def bundled_criteria() -> tuple[Criterion, ...]:
+    """The criteria that come with the package, by file name."""
+    files = sorted(resources.files("prompts").iterdir(), key=lambda file: file.name)
+    return tuple(load_criterion(file) for file in files if file.name.endswith(".md"))
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Field and reason of the first problem, such as `labels.0.value: Field required`."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {reason}" if where else reason

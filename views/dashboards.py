@@ -1,0 +1,309 @@
+"""A comparison as an Opik dashboard of the type "experiments": pure, and the same for the same comparison.
+
+Nothing in it depends on the time or on chance, so that an unchanged comparison changes nothing in Opik. The
+shapes are those of the frontend's dashboard schema, version 4, which `opik.api_objects.dashboard` checks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from views import format as fmt
+from views.comparisons import headline
+from views.results import Comparison, Estimate, Metric, Pair, PairMetric, VariantResult
+from views.tables import CRITERIA
+
+EXPERIMENT_SCORES = (
+    "pass_rate",
+    "cost_per_attempt_usd",
+    "cost_to_complete_usd",
+    "tokens_per_attempt",
+    "seconds_per_attempt",
+)
+"""Names of the scores that an experiment carries as a whole."""
+
+FLAGGED_SCORES = tuple(f"{criterion}_flagged" for criterion in CRITERIA)
+"""Names of the trace scores that hold the share of agent steps flagged, one per criterion."""
+
+REWARD_SCORE = "reward"
+"""Name of the trace score that holds the deciding reward."""
+
+TYPE = "experiments"
+"""The dashboard's type, which decides the kinds of widget it may hold."""
+
+type Json = dict[str, object]
+
+# Opik's own limits (HTTP 400 or 422 beyond them).
+_LONGEST_NAME = 120
+_LONGEST_DESCRIPTION = 1000
+_MOST_EXPERIMENTS = 100
+
+_IDS = uuid.UUID("3f2e8a52-6f0c-5f6e-9a38-0f2a4c1d7b61")
+_MOST_TASKS = 40
+_LONGEST_CELL = 160
+
+_FORMS: dict[Metric, tuple[str, fmt.Form]] = {
+    "pass_rate": ("pass rate", fmt.points),
+    "cost_usd": ("cost", fmt.money),
+    "seconds": ("time", fmt.seconds),
+    "tokens": ("tokens", fmt.tokens),
+}
+
+
+_VARIANT_HEAD = (
+    "Variant",
+    "Pass rate",
+    "95 % interval",
+    "Cost per attempt",
+    "Cost to complete",
+    "Tokens per attempt",
+    "Time per attempt",
+    "Attempts",
+    "Left out",
+)
+_DIFFERENCE_HEAD = ("a", "b", "Metric", "Tasks", "b − a", "95 % interval", "p", "b is")
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentRef:
+    """An experiment stored in Opik."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSpec:
+    """What `client.create_dashboard(name, type=TYPE, description=..., sections=...)` takes."""
+
+    name: str
+    description: str
+    sections: list[Json]
+
+
+def experiment_scores(result: VariantResult) -> dict[str, float]:
+    """The scores of an experiment as a whole, by `EXPERIMENT_SCORES`.
+
+    What is not known is absent, and so is a lower bound: a score has no place to say that it is one.
+    """
+    estimates: dict[str, Estimate] = {name: getattr(result, name) for name in EXPERIMENT_SCORES}
+    return {name: one.value for name, one in estimates.items() if one.value is not None and not one.at_least}
+
+
+def dashboard(comparison: Comparison, experiments: Mapping[str, Sequence[ExperimentRef]]) -> DashboardSpec:
+    """The dashboard of a comparison: the answer as text, a leaderboard and a chart of the scores.
+
+    Args:
+        comparison: what to show.
+        experiments: the stored experiments of each variant, by the variant's name. Without any, the leaderboard
+            and the chart are left out: unfiltered they would show the whole workspace.
+    """
+    refs = sorted(
+        {ref.id: ref for one in comparison.variants for ref in experiments.get(one.variant, ())}.values(),
+        key=lambda ref: ref.id,
+    )
+    text = _widget(comparison, "text_markdown", "Answer", {"content": _markdown(comparison, refs)})
+    sections = [_section(comparison, "Answer", [(text, 12)])]
+    if refs:
+        widgets = [(_leaderboard(comparison, refs), 6), (_chart(comparison, refs), 6)]
+        sections.append(_section(comparison, "Experiments", widgets))
+    return DashboardSpec(
+        name=_shortened(comparison.name),
+        description=fmt.plain(headline(comparison))[:_LONGEST_DESCRIPTION],
+        sections=sections,
+    )
+
+
+def _shortened(name: str) -> str:
+    """The name as Opik takes it; a changed one ends in a hash, so that it stays the only one of its kind."""
+    line = fmt.plain(" ".join(name.split()))
+    if line == name and len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{line[: _LONGEST_NAME - len(digest) - 3]}… #{digest}"
+
+
+def _leaderboard(comparison: Comparison, refs: Sequence[ExperimentRef]) -> Json:
+    scores = [f"experiment_scores.{name}" for name in EXPERIMENT_SCORES]
+    scores += [f"feedback_scores.{name}" for name in (REWARD_SCORE, *FLAGGED_SCORES)]
+    metadata = ["metadata.agent_version", "metadata.model"]
+    # Opik's own cost column is left out: it shows an unknown cost as $0.
+    config: Json = {
+        "selectedColumns": ["trace_count", *metadata, *scores],
+        "columnsOrder": ["trace_count"],
+        "metadataColumnsOrder": metadata,
+        "scoresColumnsOrder": scores,
+        "enableRanking": True,
+        "rankingMetric": "experiment_scores.pass_rate",
+        "rankingDirection": True,  # high first
+        "filters": _filters(comparison, refs),
+        "maxRows": min(len(refs), _MOST_EXPERIMENTS),
+    }
+    return _widget(comparison, "experiment_leaderboard", "Leaderboard", config)
+
+
+def _chart(comparison: Comparison, refs: Sequence[ExperimentRef]) -> Json:
+    config: Json = {
+        "chartType": "bar",
+        "feedbackScores": [REWARD_SCORE, *FLAGGED_SCORES],
+        "filters": _filters(comparison, refs),
+        "groups": [],
+        "maxExperimentsCount": min(len(refs), _MOST_EXPERIMENTS),
+    }
+    return _widget(comparison, "experiments_feedback_scores", "Reward and share of steps flagged", config)
+
+
+def _filters(comparison: Comparison, refs: Sequence[ExperimentRef]) -> list[Json]:
+    return [
+        {
+            "id": _id(comparison, "filter"),
+            "field": "experiment_ids",
+            "type": "string",
+            "operator": "=",
+            "key": "",
+            "value": ",".join(ref.id for ref in refs),
+        }
+    ]
+
+
+def _widget(comparison: Comparison, kind: str, title: str, config: Json) -> Json:
+    return {"id": _id(comparison, kind), "type": kind, "title": title, "config": config}
+
+
+def _section(comparison: Comparison, title: str, widgets: Sequence[tuple[Json, int]]) -> Json:
+    """Widgets over the whole width of the grid (6 columns), one below the other, each with its height in rows."""
+    layout: list[Json] = []
+    top = 0
+    for widget, height in widgets:
+        limits = {"minW": 4, "maxW": 6, "minH": 4, "maxH": 12}
+        layout.append({"i": widget["id"], "x": 0, "y": top, "w": 6, "h": height, **limits})
+        top += height
+    return {
+        "id": _id(comparison, f"section {title}"),
+        "title": title,
+        "widgets": [widget for widget, _ in widgets],
+        "layout": layout,
+    }
+
+
+def _id(comparison: Comparison, part: str) -> str:
+    return str(uuid.uuid5(_IDS, f"{part}\n{comparison.name}"))
+
+
+def _markdown(comparison: Comparison, refs: Sequence[ExperimentRef]) -> str:
+    fixed = ", ".join(_held(name, value) for name, value in comparison.fixed.items())
+    jobs = sorted({job for one in comparison.variants for job in one.jobs})
+    parts = [
+        f"**{escaped(headline(comparison))}**",
+        "### Variants",
+        _table(_VARIANT_HEAD, (_variant_row(one) for one in comparison.variants)),
+        "### Differences",
+        _table(
+            _DIFFERENCE_HEAD,
+            (_metric_row(pair, metric) for pair in comparison.pairs for metric in pair.metrics),
+        ),
+        escaped(comparison.rule),
+        "### Tasks whose pass rate changed from a to b",
+        _table(("a", "b", "Gained", "Lost", "Notes"), (_flips_row(pair) for pair in comparison.pairs)),
+        "### From",
+        f"Dataset {code(comparison.dataset)}. Held equal: {fixed}. Jobs: {_names(jobs)}.",
+        f"Experiments: {_names(sorted(ref.name for ref in refs))}." if refs else "No experiment is stored.",
+    ]
+    if len(refs) > _MOST_EXPERIMENTS:
+        parts.append(f"The leaderboard and the chart show {_MOST_EXPERIMENTS} of {len(refs)} experiments.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _held(name: str, value: str | None) -> str:
+    if name == "digest":
+        return f"other settings {code(value)}" if value else "other settings at their defaults"
+    return f"{name.replace('_', ' ')} {code(value) if value else 'not recorded'}"
+
+
+def _variant_row(one: VariantResult) -> tuple[str, ...]:
+    left_out = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in one.excluded.items())
+    return (
+        code(one.variant),
+        _estimate(one.pass_rate, fmt.percent),
+        escaped(fmt.interval(one.pass_rate.low, one.pass_rate.high, fmt.percent)),
+        _estimate(one.cost_per_attempt_usd, fmt.money),
+        _estimate(one.cost_to_complete_usd, fmt.money),
+        _estimate(one.tokens_per_attempt, fmt.tokens),
+        _estimate(one.seconds_per_attempt, fmt.seconds),
+        f"{one.attempts} at {one.tasks} tasks",
+        escaped(left_out or "0"),
+    )
+
+
+def _estimate(one: Estimate, form: fmt.Form) -> str:
+    """The number, or why there is none; how many attempts it does not know of."""
+    if one.value is None:
+        return escaped(f"{fmt.UNKNOWN} ({one.reason})" if one.reason else fmt.UNKNOWN)
+    unknown = f" ({one.missing} not known)" if one.missing else ""
+    return escaped(f"{'≥ ' if one.at_least else ''}{form(one.value)}{unknown}")
+
+
+def _metric_row(pair: Pair, metric: PairMetric) -> tuple[str, ...]:
+    name, form = _FORMS[metric.metric]
+    verdict = metric.verdict or "no verdict"
+    return (
+        code(pair.a),
+        code(pair.b),
+        name,
+        str(metric.tasks),
+        escaped(fmt.difference(metric.difference, form)),
+        escaped(fmt.interval(metric.low, metric.high, form, signed=True)),
+        fmt.UNKNOWN if metric.p is None else f"{metric.p:.4f}",
+        escaped(f"{verdict} ({metric.reason})" if metric.reason else verdict),
+    )
+
+
+def _flips_row(pair: Pair) -> tuple[str, ...]:
+    notes = [f"{count} tasks left out: {reason}" for reason, count in sorted(Counter(pair.left_out.values()).items())]
+    if pair.unequal:
+        notes.append(f"{len(pair.unequal)} tasks with unequal numbers of attempts")
+    return (code(pair.a), code(pair.b), _flips(pair.gained), _flips(pair.lost), escaped("; ".join(notes)))
+
+
+def _flips(tasks: Sequence[str]) -> str:
+    return f"{len(tasks)}: {_names(tasks)}" if tasks else "0"
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_TASKS} more" if len(names) > _MOST_TASKS else ""
+    return ", ".join(code(name) for name in names[:_MOST_TASKS]) + more
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+# What means something inside a paragraph or a cell of GitHub's Markdown, HTML among it.
+_MARKUP = re.compile(r"[&<>\\`*_\[\]|~!$^]")
+# What it makes a link of without any markup: addresses of the web and of mail.
+_LINK = re.compile(r"(?i)(?<=http)(?=s?://)|(?<=www)(?=\.)|(?=@[\w.-]*[a-z])|(?<=mailto)(?=:)|(?<=xmpp)(?=:)")
+_SAFE_CODE = re.compile(r"[\w.@/+#=,:()-][\w.@/+#=,:() -]*", re.ASCII)
+
+
+def escaped(text: str) -> str:
+    """Hostile text as one line of Markdown that shows it and does nothing else: no markup, HTML, link, image.
+
+    Character references cannot stand for structure (CommonMark 6.2), not even for the bars of a table. Addresses
+    are linked without any structure; a word joiner, which is not seen, breaks them.
+    """
+    line = " ".join(fmt.plain(text).split())
+    line = _LINK.sub("\u2060", line)
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", line)
+
+
+def code(name: str) -> str:
+    """A hostile name for a cell or a paragraph: as code where nothing in it could end that, else escaped."""
+    line = name if len(name) <= _LONGEST_CELL else f"{name[: _LONGEST_CELL - 1]}…"
+    return f"`{line}`" if _SAFE_CODE.fullmatch(line) else escaped(line)
