@@ -16,6 +16,8 @@ from adapter.errors import BadInputError, IncompleteError
 if TYPE_CHECKING:
     import opik
 
+    from adapter.embedded_opik import EmbeddedOpik
+
 EMBEDDED_PORT = 5173
 """The port of `kilobench serve`, which is Opik's own; saved views are printed with it."""
 WORKSPACE = "default"
@@ -84,15 +86,28 @@ def connect(where: str | None, project: str) -> Generator[Connection]:
         embedded = where == "embedded" or (where is None and not _is_configured())
         host = where
         if embedded:
-            from adapter.embedded_opik import EmbeddedOpik
-
-            host = stack.enter_context(EmbeddedOpik(store_path())).url
+            host = stack.enter_context(_embedded()).url
         client = _client(host, project, embedded=embedded)
         stack.callback(client.end)
         url = client.config.url_override.rstrip("/")
         address = f"http://127.0.0.1:{EMBEDDED_PORT}" if embedded else url.removesuffix("/api")
         _check(client, url)
         yield Connection(client, address, client.config.workspace, embedded)
+
+
+@contextmanager
+def _embedded() -> Generator[EmbeddedOpik]:
+    from adapter.embedded_opik import EmbeddedOpik, StoreError
+
+    store = EmbeddedOpik(store_path())
+    try:
+        store.start()
+    except StoreError as error:
+        raise IncompleteError(str(error), error.hint) from error
+    try:
+        yield store
+    finally:
+        store.stop()
 
 
 def _client(host: str | None, project: str, *, embedded: bool) -> opik.Opik:

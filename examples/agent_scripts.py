@@ -73,9 +73,7 @@ def load(file: Path = FILE) -> dict[str, TaskScripts]:
     Raises:
         pydantic.ValidationError: the file does not have the form described at its top.
     """
-    return TypeAdapter(dict[str, TaskScripts]).validate_python(
-        yaml.safe_load(file.read_text(encoding="utf-8"))
-    )
+    return TypeAdapter(dict[str, TaskScripts]).validate_python(yaml.safe_load(file.read_text(encoding="utf-8")))
 
 
 def turns(task: str, model: str, version: str, attempt: int) -> list[Turn]:

@@ -37,9 +37,7 @@ KEPT_FOLDERS = frozenset({"agent", "verifier"})
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the jobs and puts them where `--out` says, in place of jobs of the same name."""
-    parser = argparse.ArgumentParser(
-        description="Make the example jobs by running Harbor with a scripted agent."
-    )
+    parser = argparse.ArgumentParser(description="Make the example jobs by running Harbor with a scripted agent.")
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, metavar="TASK")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, metavar="PROVIDER/MODEL")
     parser.add_argument("--versions", nargs="+", choices=VERSIONS, default=VERSIONS, metavar="VERSION")
@@ -81,9 +79,7 @@ async def run_job(version: str, models: Sequence[str], attempts: int) -> None:
         quiet=True,
         environment=EnvironmentConfig(import_path="local_environment:LocalEnvironment"),
         agents=[
-            AgentConfig(
-                import_path="scripted_agent:ScriptedAgent", model_name=model, kwargs={"version": version}
-            )
+            AgentConfig(import_path="scripted_agent:ScriptedAgent", model_name=model, kwargs={"version": version})
             for model in models
         ],
         datasets=[DatasetConfig(path=Path("examples") / DATASET)],

@@ -71,11 +71,16 @@ def serve(
     port: Annotated[int, typer.Option(help="The port on 127.0.0.1.", min=1, max=65535)] = 5173,
 ) -> None:
     """Run the embedded store on its own, with its pages: the saved views' addresses open there."""
+    from adapter.embedded_opik import StoreError
     from adapter.embedded_opik import serve as serve_store
+    from adapter.errors import BadInputError
     from adapter.opik_connection import store_path
 
     typer.echo(f"The embedded store is at http://127.0.0.1:{port}/ (its API at /api). Ctrl-C ends it.", err=True)
-    serve_store(store_path(), port)
+    try:
+        serve_store(store_path(), port)
+    except StoreError as error:
+        raise BadInputError(str(error), error.hint) from error
 
 
 def main() -> None:

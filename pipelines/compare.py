@@ -12,7 +12,7 @@ from adapter.opik_store import OpikStore
 from pipelines.progress import Advance
 from pipelines.results import SavedComparison, SavedView
 from pipelines.upload import Experiment, Uploaded
-from views.comparisons import compare, headline
+from views.comparisons import headline
 from views.dashboards import ExperimentRef, dashboard, experiment_scores
 from views.metrics import by_dataset, variant_results
 from views.results import Comparison, VariantResult
@@ -21,11 +21,6 @@ from views.results import Comparison, VariantResult
 def variants_by_dataset(trials: pd.DataFrame) -> dict[str, tuple[VariantResult, ...]]:
     """Every variant on every dataset; a dataset that is there in several versions counts once for each."""
     return {dataset: tuple(variant_results(part)) for dataset, part in by_dataset(trials).items()}
-
-
-def compare_variants(trials: pd.DataFrame, project: str) -> list[Comparison]:
-    """Every comparison that the trials allow; its name says which project it is of."""
-    return [one.model_copy(update={"name": f"{project}: {one.name}"}) for one in compare(trials)]
 
 
 def save_scores(trials: pd.DataFrame, uploaded: Uploaded, store: OpikStore) -> None:
@@ -46,10 +41,14 @@ def save_scores(trials: pd.DataFrame, uploaded: Uploaded, store: OpikStore) -> N
 def save_views(
     comparisons: Sequence[Comparison], uploaded: Uploaded, store: OpikStore, advance: Advance
 ) -> list[SavedComparison]:
-    """One dashboard per comparison, found by name and set anew only where it says something else."""
+    """One dashboard per comparison, found by name and set anew only where it says something else.
+
+    Dashboards belong to the whole workspace: their names begin with the project's.
+    """
     saved: list[SavedComparison] = []
     for comparison in comparisons:
-        spec = dashboard(comparison, _experiments(comparison, uploaded.experiments))
+        named = comparison.model_copy(update={"name": f"{store.project}: {comparison.name}"})
+        spec = dashboard(named, _experiments(comparison, uploaded.experiments))
         view_id, wrote = store.save_dashboard(spec.name, spec.description, cast("list[Object]", spec.sections))
         uploaded.written.dashboards += wrote
         view = SavedView(name=spec.name, id=view_id, url=store.connection.view_url(view_id))

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
+from rich.console import Console
 
 from adapter.errors import BadInputError, ExitCode
 from adapter.harbor import find_jobs
 from adapter.opik_connection import connect, home
 from adapter.opik_store import OpikStore
-from adapter.trial import Finding, Trial, TrialCost
+from adapter.trial import Finding, Severity, Trial, TrialCost
 from judges.verdict import Verdict
-from pipelines.compare import compare_variants, save_scores, save_views, variants_by_dataset
+from pipelines.compare import save_scores, save_views, variants_by_dataset
 from pipelines.cost import price_trial
 from pipelines.judge import judge_trials, store_verdicts
 from pipelines.progress import Bars
@@ -34,6 +36,7 @@ from pipelines.results import (
 )
 from pipelines.tables import steps_table, trials_table, write_tables
 from pipelines.upload import Uploaded, row_count, upload
+from views.comparisons import compare
 from views.report import write_report
 from views.report_model import FindingGroup, LeftOut, Report, ReportComparison, VerdictTotal
 from views.results import VariantResult
@@ -69,7 +72,9 @@ def run(options: Options, bars: Bars) -> RunResult:
     """
     jobs = find_jobs(list(options.paths))
     for folder, option in ((options.report, "--report"), (options.tables, "--tables")):
-        _check_folder(folder, option)
+        if folder is not None:
+            with _writing(folder, option):
+                pass  # Better told now than after the work.
     with connect(options.opik, options.project) as connection, _alone(connection.address), bars.showing():
         store = OpikStore(connection, options.project)
         read = read_jobs(jobs, bars.stage("Read", "trials", sum(len(job.trials) for job in jobs)))
@@ -84,17 +89,19 @@ def run(options: Options, bars: Bars) -> RunResult:
             verdicts = judge_trials(read.trials, bars.stage("Judge", "trials", len(read.trials)))
             uploaded.written.scores += store_verdicts(read.trials, verdicts, uploaded, store)
         trials = trials_table(priced, verdicts)
-        comparisons = compare_variants(trials, options.project)
+        comparisons = compare(trials)
         bars.stage("Compare", "comparisons", len(comparisons))(len(comparisons))
         save_scores(trials, uploaded, store)
         saved = save_views(comparisons, uploaded, store, bars.stage("Save", "views", len(comparisons)))
         if options.tables is not None:
-            write_tables(options.tables, {"trials": trials, "steps": steps_table(priced, verdicts)})
+            with _writing(options.tables, "--tables"):
+                write_tables(options.tables, {"trials": trials, "steps": steps_table(priced, verdicts)})
         variants = variants_by_dataset(trials)
         report = None
         if options.report is not None:
             page = _report(read, trials, variants, saved, verdicts)
-            report = write_report(options.report, page)
+            with _writing(options.report, "--report"):
+                report = write_report(options.report, page)
         return RunResult(
             project=options.project,
             opik=connection.address,
@@ -112,24 +119,35 @@ def run(options: Options, bars: Bars) -> RunResult:
         )
 
 
-def _check_folder(folder: Path | None, option: str) -> None:
-    """Makes a folder that will be written to, before any work is done."""
-    if folder is None:
-        return
+@contextmanager
+def _writing(folder: Path, option: str) -> Generator[None]:
+    """Names the folder that cannot be written to, and the option that chose it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
         raise BadInputError(
-            f"{folder} cannot be made: {error.strerror or error}.", f"Give another {option}."
+            f"{folder} cannot be written to: {error.strerror or error}.",
+            f"Free some space or give another {option}; what was uploaded stays.",
         ) from error
 
 
-def _alone(address: str) -> FileLock:
-    """One upload to one Opik at a time on this machine: two would mint the same ids and count each other's rows."""
+@contextmanager
+def _alone(address: str) -> Generator[None]:
+    """One upload to one Opik at a time on this machine: two would send the same rows twice."""
     folder = home()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = "".join(character if character.isalnum() else "-" for character in address)
-    return FileLock(folder / f"{name}.lock")
+    with _writing(folder, "KILOBENCH_HOME"):
+        lock = FileLock(folder / f"{name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            Console(stderr=True).print("Waiting for another kilobench that uploads to the same Opik.")
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _price(trials: Sequence[Trial], bars: Bars) -> list[tuple[Trial, TrialCost]]:
@@ -213,9 +231,8 @@ def _report(
             ReportComparison(one, one.headline, next((view.url for view in one.dashboards), None)) for one in saved
         ),
         findings=tuple(
-            FindingGroup(one.code, finding.severity, one.count, one.message, one.trial, one.step)
+            FindingGroup(one.code, Severity(one.severity), one.count, one.message, one.trial, one.step)
             for one in _findings(read.trials)
-            for finding in [next(f for trial in read.trials for f in trial.findings if f.code == one.code)]
         ),
         left_out=tuple(LeftOut(one.path, one.reason) for one in read.skipped),
         verdicts=tuple(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from adapter.errors import BadInputError
 from adapter.trial import Tokens, Trial, TrialCost
 from judges.rollup import rollup
 from judges.verdict import Verdict
@@ -29,19 +28,9 @@ def steps_table(trials: Sequence[Priced], verdicts: Verdicts | None) -> pd.DataF
 
 
 def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
-    """Writes each table as `NAME.parquet`.
-
-    Raises:
-        BadInputError: the folder cannot be written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, table in tables.items():
-            table.to_parquet(folder / f"{name}.parquet", index=False)
-    except OSError as error:
-        raise BadInputError(
-            f"{folder} cannot be written: {error.strerror or error}.", "Give another --tables."
-        ) from error
+    """Writes each table as `NAME.parquet` into an existing folder; raises `OSError` where it cannot."""
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet", index=False)
 
 
 def _counts(tokens: Tokens | None) -> dict[str, object]:

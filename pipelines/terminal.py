@@ -17,7 +17,7 @@ def show(result: RunResult, console: Console) -> None:
     for dataset, variants in result.variants.items():
         console.print(_table(dataset, variants))
     for comparison in result.comparisons:
-        console.print(_line(f"{fmt.plain(comparison.name.removeprefix(f'{result.project}: '))}: ", comparison.headline))
+        console.print(_line(f"{fmt.plain(comparison.name)}: ", comparison.headline))
         for view in comparison.dashboards:
             console.print(_line("  saved as ", view.url))
     if not result.comparisons:

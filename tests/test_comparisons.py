@@ -56,7 +56,7 @@ def test_variants_are_compared_where_they_differ_in_one_respect() -> None:
 
 def test_a_comparison_names_what_is_held_equal() -> None:
     found = one_comparison(trials(trial("a", effort="high"), trial("a", version="2.0", effort="high")))
-    assert found.name == "kilobench: version-vs-version on bench, kilo with lab/small+high"
+    assert found.name == "version-vs-version on bench, kilo with lab/small+high"
     assert found.fixed == {"agent": "kilo", "model": "lab/small", "effort": "high", "digest": None}
     assert found.rule == RULE
 

@@ -70,7 +70,7 @@ def a_comparison(*variants: VariantResult, task: str = "fix-test") -> ReportComp
     )
     return ReportComparison(
         comparison=Comparison(
-            name="kilobench: model-vs-model on demo, kilo@7.7.9",
+            name="model-vs-model on demo, kilo@7.7.9",
             by="model",
             dataset=DATASET,
             fixed={"agent": "kilo", "agent_version": "7.7.9", "effort": None},

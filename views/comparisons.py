@@ -109,10 +109,10 @@ def _name(by: By, dataset: str, one: Variant) -> str:
     model = one.model_name or "unknown model"
     settings = (f"+{one.effort}" if one.effort else "") + (f"#{one.digest}" if one.digest else "")
     if by == "model":
-        return f"kilobench: model-vs-model on {dataset}, {one.agent}@{one.agent_version or 'unknown'}{settings}"
+        return f"model-vs-model on {dataset}, {one.agent}@{one.agent_version or 'unknown'}{settings}"
     if by == "version":
-        return f"kilobench: version-vs-version on {dataset}, {one.agent} with {model}{settings}"
-    return f"kilobench: agent-vs-agent on {dataset} with {model}"
+        return f"version-vs-version on {dataset}, {one.agent} with {model}{settings}"
+    return f"agent-vs-agent on {dataset} with {model}"
 
 
 def _in_order(group: Iterable[Runs], by: By) -> list[Runs]:

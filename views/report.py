@@ -387,7 +387,7 @@ def _comparison(given: ReportComparison, tallies: _Tallies) -> _Comparison:
     return _Comparison(
         given=given,
         # In Opik a saved view carries the product's name; here it goes without saying.
-        title=one.name.removeprefix("kilobench: "),
+        title=one.name,
         url=given.url if web else None,
         names=fmt.short_names(one.variants),
         fixed=[

@@ -1,0 +1,16 @@
+"""Runs every benchmark: `make bench`, or `python -m benchmarks [NAME...]`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ |= {"OPIK_SENTRY_ENABLE": "false", "OPIK_ANALYTICS_ENABLE": "false", "HARBOR_TELEMETRY": "off"}
+
+from benchmarks import data, rerun, sending, start
+
+ALL = {"start": start.main, "sending": sending.main, "rerun": rerun.main}
+
+print(f"measured on {data.folder().name}")
+for name in sys.argv[1:] or ALL:
+    ALL[name]()

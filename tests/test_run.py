@@ -1,0 +1,330 @@
+"""`kilobench run`, from the command line to what is in Opik, on disk and on the screen."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pandas as pd
+import pytest
+from builder import JobBuilder, agent_step, user_step
+from conftest import REPOSITORY
+
+from adapter.embedded_opik import EmbeddedOpik
+from adapter.opik_connection import connect, store_path
+from pipelines.cli import main
+from views.tables import STEPS, TRIALS
+
+
+class Result:
+    """What a command left: its exit code and what it printed."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def kilobench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs the command line in this process."""
+
+    def call(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["kilobench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return Result(int(ended.value.code or 0), printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Path:
+    """Two versions of an agent with two models each on six tasks; the new version passes more, for more money."""
+    folder = tmp_path / "jobs"
+    for version, passing in (("1.0", 2), ("1.1", 6)):
+        job = JobBuilder(folder, f"v{version}")
+        for model in ("openai/gpt-5-mini", "anthropic/claude-sonnet-4-5"):
+            for task in range(6):
+                job.trial(
+                    f"task-{task}__{model[:3]}{version}",
+                    task=f"task-{task}",
+                    model=model,
+                    version=version,
+                    reward=float(task < passing),
+                    steps=[user_step(), agent_step("Done.", ("bash", {"command": "ls"}, "a"), cost=float(version))],
+                )
+    return folder
+
+
+def test_the_whole_job_is_done_and_said(kilobench: Any, jobs: Path, tmp_path: Path) -> None:
+    result = kilobench("run", jobs, "--json", "--report", tmp_path / "report", "--tables", tmp_path / "tables")
+    assert result.code == 0
+    found = result.json
+    assert found["totals"] == {
+        "jobs": 2,
+        "trials": 24,
+        "steps": 48,
+        "agent_steps": 24,
+        "tool_calls": 24,
+        "cost_usd": pytest.approx(25.2),
+        "cost_known": 24,
+        "cost_unknown": 0,
+    }
+    assert found["written"] == {
+        "traces": 24,
+        "spans": 48,
+        "scores": 24 * 4 + 24 * 3,
+        "dataset_items": 6,
+        "experiments": 4,
+        "experiment_items": 24,
+        "dashboards": 4,
+    }
+    kinds = sorted(
+        (one["by"], one["fixed"].get("agent_version") or one["fixed"].get("model")) for one in found["comparisons"]
+    )
+    assert [kind for kind, _ in kinds] == ["model", "model", "version", "version"]
+    versions = next(one for one in found["comparisons"] if one["by"] == "version")
+    (pair,) = versions["pairs"]
+    assert (pair["tasks"], pair["gained"], pair["lost"]) == (6, ["task-2", "task-3", "task-4", "task-5"], [])
+    rate = next(metric for metric in pair["metrics"] if metric["metric"] == "pass_rate")
+    assert rate["difference"] == pytest.approx(4 / 6)
+    assert versions["variants"][0]["cost_to_complete_usd"]["value"] == pytest.approx(3.0)
+
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert versions["headline"].split(";")[0][:40] in page
+    assert "<script" not in page
+    trials, steps = (pd.read_parquet(tmp_path / "tables" / f"{name}.parquet") for name in ("trials", "steps"))
+    assert (len(trials), list(trials.columns)) == (24, list(TRIALS.columns))
+    assert (len(steps), list(steps.columns)) == (48, list(STEPS.columns))
+
+
+def rows() -> dict[str, int]:
+    """How many rows each table of the embedded store has."""
+    with sqlite3.connect(store_path()) as database:
+        names = database.execute("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
+        counted = {name: database.execute(f'select count(*) from "{name}"').fetchone()[0] for (name,) in names}
+    database.close()
+    return counted
+
+
+def test_a_second_run_writes_nothing_and_says_so(kilobench: Any, jobs: Path) -> None:
+    first, before = kilobench("run", jobs, "--json").json, rows()
+    second = kilobench("run", jobs, "--json").json
+    assert set(second["written"].values()) == {0}
+    assert rows() == before
+    assert second["comparisons"] == first["comparisons"]
+    assert "written to Opik: nothing" in kilobench("run", jobs).out
+
+
+def test_saved_views_are_found_by_name_and_say_what_changed(kilobench: Any, jobs: Path) -> None:
+    first = kilobench("run", jobs / "v1.0", "--json").json
+    (view,) = first["comparisons"][0]["dashboards"]
+    assert view["name"] == "kilobench: model-vs-model on set, toy@1.0"
+    assert view["url"] == f"http://127.0.0.1:5173/default/dashboards/{view['id']}"
+    job = JobBuilder(jobs, "more")
+    job.trial("task-9__x", model="openai/gpt-5-mini", reward=0.0)
+    second = kilobench("run", jobs / "v1.0", jobs / "more", "--json").json
+    (same,) = second["comparisons"][0]["dashboards"]
+    assert same["id"] == view["id"]
+    assert second["written"]["dashboards"] == 1
+    with connect("embedded", "kilobench") as connection:
+        (stored,) = connection.client.get_dashboards()
+        config = json.dumps(stored.config)
+    assert "`v1.0`" in config
+    assert "`more`" in config
+
+
+def test_the_printed_address_of_a_view_opens_in_the_store_and_shows_the_comparison(kilobench: Any, jobs: Path) -> None:
+    (found,) = kilobench("run", jobs / "v1.0", "--json").json["comparisons"]
+    address = urlsplit(found["dashboards"][0]["url"])
+    with EmbeddedOpik(store_path()) as store:
+        page = httpx.get(f"http://127.0.0.1:{store.port}{address.path}")
+    assert page.status_code == 200
+    text = " ".join(html.unescape(page.text).split())
+    assert found["headline"].split(":")[0] in text
+    for column in ("pass_rate", "cost_to_complete_usd", "set/toy@1.0/openai/gpt-5-mini/v1.0"):
+        assert column in text
+
+
+def test_experiments_carry_their_own_scores(kilobench: Any, jobs: Path) -> None:
+    kilobench("run", jobs / "v1.0", "--project", "mine")
+    with connect("embedded", "mine") as connection:
+        found = connection.client.rest_client.experiments.find_experiments(size=10).content or []
+    scores = {one.name: {score.name: score.value for score in one.experiment_scores or []} for one in found}
+    assert scores["set/toy@1.0/openai/gpt-5-mini/v1.0"] == {
+        "pass_rate": pytest.approx(1 / 3),
+        "cost_per_attempt_usd": 1.0,
+        "cost_to_complete_usd": 3.0,
+        "tokens_per_attempt": 1050,
+        "seconds_per_attempt": 300,
+    }
+
+
+def test_without_judging_no_step_has_a_verdict(kilobench: Any, jobs: Path) -> None:
+    found = kilobench("run", jobs / "v1.0", "--no-judge", "--json").json
+    assert found["verdicts"] is None
+    assert found["written"]["scores"] == 12 * 4
+    assert found["variants"]["set"][0]["scores"]["efficiency"]["value"] is None
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_go_on(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial("good__1")
+    (job.trial("cut__1") / "result.json").write_text('{"id": "x"')
+    (job.trial("gone__1") / "result.json").unlink()
+    (job.trial("binary__1") / "result.json").write_bytes(b"\x00\xff\xfe" * 99)
+    result = kilobench("run", job.path, "--json")
+    assert result.code == 3
+    assert result.json["totals"]["trials"] == 1
+    assert {one["path"] for one in result.json["skipped"]} == {"job/cut__1", "job/gone__1", "job/binary__1"}
+    said = kilobench("run", job.path)
+    assert said.code == 3
+    assert "left out: job/cut__1: result.json is no JSON" in said.out
+
+
+def test_a_job_that_still_runs_is_read_as_far_as_it_is(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path, finished_at=None, n_total_trials=9)
+    job.trial()
+    result = kilobench("run", job.path, "--json")
+    assert result.code == 3
+    (skipped,) = result.json["skipped"]
+    assert "still runs or was interrupted (1 of 9 trials are there)" in skipped["reason"]
+
+
+def test_attempts_that_harbor_threw_away_are_said_and_leave_nothing_to_do(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path, stats={"n_retries": 2})
+    job.trial()
+    result = kilobench("run", job.path, "--json")
+    assert result.code == 0
+    assert "2 retried attempt(s)" in result.json["skipped"][0]["reason"]
+
+
+def test_what_costs_nobody_knows_is_null_and_shown_as_unknown(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial(model="nobody/knows", steps=[agent_step("x")])
+    found = kilobench("run", job.path, "--json").json
+    assert found["totals"]["cost_usd"] is None
+    assert found["variants"]["set"][0]["cost_per_attempt_usd"]["value"] is None
+    assert "$0" not in kilobench("run", job.path).out
+
+
+def test_markup_and_control_characters_in_names_are_shown_as_text(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial(task="[red]x[/red]\x1b[2J", agent="<b>|`a`", model="[bold]/\x1b[31mm")
+    result = kilobench("run", job.path, "--report", tmp_path / "report")
+    assert result.code == 0
+    assert "\x1b" not in result.out
+    assert "<b>|" not in (tmp_path / "report" / "index.html").read_text()
+
+
+# Arguments, exit code, and what the line on standard error says.
+MISTAKES: list[tuple[list[str], int, str]] = [
+    (["run", "{tmp}/nowhere"], 2, "does not exist"),
+    (["run", "{tmp}"], 2, "is no Harbor job"),
+    (["run", "{tmp}/jobs", "--opik", "nonsense"], 2, "is no address"),
+    (["run", "{tmp}/jobs", "--opik", "http://127.0.0.1:9/api"], 3, "No Opik answers"),
+    (["run", "{tmp}/jobs", "--report", "/dev/null/x"], 2, "cannot be written to"),
+    (["run", "{tmp}/jobs", "--tables", "/dev/null/x"], 2, "cannot be written to"),
+    (["run"], 2, "Missing argument"),
+    (["walk"], 2, "No such command"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "line"), MISTAKES)
+def test_a_mistake_is_one_clear_line_and_what_to_do(
+    kilobench: Any, jobs: Path, tmp_path: Path, arguments: list[str], code: int, line: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    place = tmp_path / "empty" if arguments[1:] == ["{tmp}"] else tmp_path
+    result = kilobench(*(argument.format(tmp=place) for argument in arguments))
+    assert result.code == code
+    assert line in " ".join(result.err.split())
+    assert len(result.err.strip().splitlines()) <= 5
+
+
+def test_an_empty_job_and_a_job_of_unreadable_trials_only_are_refused(kilobench: Any, tmp_path: Path) -> None:
+    assert "empty job" in kilobench("run", JobBuilder(tmp_path, "empty").path).err
+    job = JobBuilder(tmp_path)
+    (job.trial() / "result.json").write_text("")
+    result = kilobench("run", job.path)
+    assert (result.code, "No trial could be read" in result.err) == (2, True)
+
+
+def test_a_store_that_is_no_store_is_refused_with_what_to_do(kilobench: Any, jobs: Path) -> None:
+    store_path().parent.mkdir(parents=True)
+    store_path().write_text("this is no database, and long enough to be taken for one" * 100)
+    result = kilobench("run", jobs)
+    assert result.code == 3
+    assert str(store_path()) in result.err.replace("\n", "")
+
+
+def test_the_configured_opik_is_used(
+    kilobench: Any, jobs: Path, server: EmbeddedOpik, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPIK_URL_OVERRIDE", server.url)
+    found = kilobench("run", jobs / "v1.0", "--json").json
+    assert not found["embedded"]
+    assert found["comparisons"][0]["dashboards"][0]["url"].startswith(server.url.removesuffix("/api") + "/default/")
+    assert not store_path().exists()
+
+
+def command(*arguments: object, limit: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """The installed command as a process of its own."""
+    binary = Path(sys.executable).with_name("kilobench")
+    words = " ".join(f"'{argument}'" for argument in arguments)
+    return subprocess.run(
+        ["sh", "-c", f"{limit} exec '{binary}' {words}"],
+        env=os.environ | environment,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_with_a_clear_line_and_the_next_run_completes(jobs: Path, tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    assert command("run", jobs / "v1.0", KILOBENCH_HOME=home).returncode == 0
+    full = command("run", jobs, limit="ulimit -f 150;", KILOBENCH_HOME=home)
+    assert (full.returncode, "Traceback" in full.stderr) == (3, False), full.stderr
+    assert "Run the same command again" in full.stderr
+    again = command("run", jobs, "--json", KILOBENCH_HOME=home)
+    assert again.returncode == 0
+    assert json.loads(again.stdout)["totals"]["trials"] == 24
+    assert set(json.loads(command("run", jobs, "--json", KILOBENCH_HOME=home).stdout)["written"].values()) == {0}
+
+
+@pytest.mark.slow
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; sys.argv = ['kilobench', '--help']\n"
+        "from pipelines.cli import main\n"
+        "try:\n  main()\nfinally:\n  print(sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    for heavy in ("litellm", "opik", "pandas", "scipy", "altair", "harbor", "fastapi", "pydantic"):
+        assert f"'{heavy}'" not in done.stdout
+
+
+@pytest.mark.slow
+def test_a_run_never_imports_litellm(jobs: Path, tmp_path: Path) -> None:
+    script = (
+        f"import sys; sys.argv = ['kilobench', 'run', {str(jobs / 'v1.0')!r}, '--report', {str(tmp_path / 'r')!r}]\n"
+        "from pipelines.cli import main\ntry:\n  main()\nfinally:\n  print('litellm' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "False"
