@@ -114,25 +114,31 @@ class OpikStore:
     def find_traces(self, job_id: str) -> dict[str, Stored]:
         """The traces of a job that are stored, by key."""
         with _telling("the search for stored traces"):
-            found = self._client.search_traces(
-                project_name=self.project,
-                filter_string=f'metadata.{JOB} = "{job_id}"',
-                max_results=_ALL,
-                truncate=False,
-                exclude=["input", "output", "usage", "span_feedback_scores"],
-            )
+            try:
+                found = self._client.search_traces(
+                    project_name=self.project,
+                    filter_string=f'metadata.{JOB} = "{job_id}"',
+                    max_results=_ALL,
+                    truncate=False,
+                    exclude=["input", "output", "usage", "span_feedback_scores"],
+                )
+            except ApiError as error:
+                found = _none_if_no_project(error)
         return _by_key(found)
 
     def find_spans(self, job_id: str) -> dict[str, Stored]:
         """The spans of a job that are stored, by key."""
         with _telling("the search for stored spans"):
-            found = self._client.search_spans(
-                project_name=self.project,
-                filter_string=f'metadata.{JOB} = "{job_id}"',
-                max_results=_ALL,
-                truncate=False,
-                exclude=["input", "output", "usage"],
-            )
+            try:
+                found = self._client.search_spans(
+                    project_name=self.project,
+                    filter_string=f'metadata.{JOB} = "{job_id}"',
+                    max_results=_ALL,
+                    truncate=False,
+                    exclude=["input", "output", "usage"],
+                )
+            except ApiError as error:
+                found = _none_if_no_project(error)
         return _by_key(found)
 
     def send_traces(self, rows: Iterable[tuple[str, Row]]) -> None:
@@ -372,6 +378,13 @@ class OpikStore:
             reason=score.reason,
             source="sdk",
         )
+
+
+def _none_if_no_project(error: ApiError) -> list[Any]:
+    """Before the first upload there is no project: nothing is stored in it."""
+    if error.status_code == 404:
+        return []
+    raise error
 
 
 def _metadata(row: Row) -> Object:

@@ -6,6 +6,7 @@ run that was stopped at any moment is completed by the next one, and one that fi
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from pipelines.progress import Advance
 
 ROUNDS = 2
 """How often what is not found after sending is sent."""
+PATIENCE = (0.0, 1.0, 2.0, 4.0)
+"""Seconds waited before each look for what was sent: an Opik on many machines shows new rows a little later."""
 _FRESH = timedelta(hours=12)
 """Up to this age of its id a row may be sent again as a whole; Opik Cloud refuses ids older than a day."""
 
@@ -78,7 +81,11 @@ class Uploaded:
 
 
 def upload(
-    trials: Sequence[tuple[Trial, TrialCost]], store: OpikStore, advance: Advance, clock: Clock = now
+    trials: Sequence[tuple[Trial, TrialCost]],
+    store: OpikStore,
+    advance: Advance,
+    clock: Clock = now,
+    patience: Sequence[float] = PATIENCE,
 ) -> Uploaded:
     """Stores the trials, job by job.
 
@@ -87,6 +94,7 @@ def upload(
         store: where to.
         advance: told of each row that is in place.
         clock: the current time, for the ids of what is new.
+        patience: seconds to wait before each look for what was sent.
 
     Raises:
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
@@ -97,7 +105,7 @@ def upload(
         jobs[trial.job_id].append((trial, cost))
     for job_id, members in jobs.items():
         wanted = [row for trial, cost in members for row in rows(trial, cost)]
-        _send(job_id, wanted, store, result, advance, clock)
+        _send(job_id, wanted, store, result, advance, clock, patience)
         _experiments([trial for trial, _ in members], store, result, clock)
     scores = [
         score for trial, cost in trials for score in trial_scores(trial, cost, result.traces[trial_key(trial)].id)
@@ -111,26 +119,47 @@ def row_count(trial: Trial) -> int:
     return 1 + sum(1 + len(step.tool_calls) for step in trial.agent_steps)
 
 
-def _send(job_id: str, wanted: list[Row], store: OpikStore, result: Uploaded, advance: Advance, clock: Clock) -> None:
+def _send(
+    job_id: str,
+    wanted: list[Row],
+    store: OpikStore,
+    result: Uploaded,
+    advance: Advance,
+    clock: Clock,
+    patience: Sequence[float],
+) -> None:
     """Looks up, sends what is missing or differs, looks up again."""
-    todo: list[Row] = wanted
-    for round_ in range(ROUNDS + 1):
-        traces, spans = store.find_traces(job_id), store.find_spans(job_id)
-        stored = {**traces, **spans}
-        before = len(todo)
-        todo = [row for row in wanted if row.key not in stored or stored[row.key].digest != row.digest]
-        advance(len(wanted) - len(todo) if round_ == 0 else before - len(todo))
+    traces, spans, todo = _look(job_id, wanted, store)
+    advance(len(wanted) - len(todo))
+    for _ in range(ROUNDS):
         if not todo:
-            result.traces |= traces
-            result.spans |= spans
-            return
-        if round_ < ROUNDS:
-            _write(todo, stored, store, result.written, clock)
-    names = ", ".join(sorted({row.trace_key.rsplit("/", 1)[-1] for row in todo})[:5])
-    raise IncompleteError(
-        f"Opik took {len(todo)} rows of job {job_id} and does not hold them (trials {names}).",
-        "Run the same command again; if it stays so, look at the Opik server's log.",
-    )
+            break
+        before = len(todo)
+        _write(todo, {**traces, **spans}, store, result.written, clock)
+        for seconds in patience:
+            time.sleep(seconds)
+            traces, spans, todo = _look(job_id, wanted, store)
+            if not todo:
+                break
+        advance(before - len(todo))
+    if todo:
+        names = ", ".join(sorted({row.trace_key.rsplit("/", 1)[-1] for row in todo})[:5])
+        raise IncompleteError(
+            f"Opik took {len(todo)} rows of job {job_id} and does not hold them (trials {names}).",
+            "Run the same command again; if it stays so, look at the Opik server's log.",
+        )
+    result.traces |= traces
+    result.spans |= spans
+
+
+def _look(
+    job_id: str, wanted: Sequence[Row], store: OpikStore
+) -> tuple[dict[str, Stored], dict[str, Stored], list[Row]]:
+    """The stored traces and spans of a job, and the rows that are missing or differ."""
+    traces, spans = store.find_traces(job_id), store.find_spans(job_id)
+    stored = {**traces, **spans}
+    todo = [row for row in wanted if row.key not in stored or stored[row.key].digest != row.digest]
+    return traces, spans, todo
 
 
 def _write(todo: list[Row], stored: Mapping[str, Stored], store: OpikStore, written: Written, clock: Clock) -> None:

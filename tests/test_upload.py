@@ -15,7 +15,7 @@ from adapter.errors import IncompleteError
 from adapter.harbor import read_job, read_trial
 from adapter.opik_connection import Connection, connect
 from adapter.opik_rows import Row, rows
-from adapter.opik_store import BATCH_ROWS, OpikStore, Score
+from adapter.opik_store import BATCH_ROWS, OpikStore, Score, Stored
 from adapter.trial import Finding, Severity, Trial, TrialCost
 from pipelines.cost import price_trial
 from pipelines.judge import judge_trials, store_verdicts
@@ -259,7 +259,26 @@ def test_rows_that_were_taken_and_are_not_there_end_the_command_with_their_trial
     job: JobBuilder, connection: Connection
 ) -> None:
     with pytest.raises(IncompleteError, match=r"does not hold them \(trials "):
-        upload(priced(job), Forgetful(connection, "test"), nothing)
+        upload(priced(job), Forgetful(connection, "test"), nothing, patience=(0,))
+
+
+class Slow(OpikStore):
+    """A store that shows what it took only at the third look."""
+
+    looks = 0
+
+    def find_spans(self, job_id: str) -> dict[str, Stored]:
+        """Nothing at first."""
+        self.looks += 1
+        return super().find_spans(job_id) if self.looks > 3 else {}
+
+
+def test_rows_that_appear_a_little_later_are_waited_for_and_not_sent_again(
+    job: JobBuilder, server: EmbeddedOpik, connection: Connection
+) -> None:
+    assert upload(priced(job), Slow(connection, "test"), nothing, patience=(0, 0, 0)).written.spans == 8
+    sent = sum(number for (_, path, _), number in server.app.state.requests.items() if path.endswith("spans/batch"))
+    assert sent == 1
 
 
 def test_a_request_holds_at_most_a_thousand_rows_and_a_large_row_goes_alone(

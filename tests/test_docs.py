@@ -1,0 +1,52 @@
+"""What is generated is not stale, and nothing names where packages come from."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+
+@pytest.mark.slow
+def test_the_generated_help_texts_and_the_schema_are_those_of_now() -> None:
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / "scripts" / "help_texts.py"), "--check"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_every_field_of_the_json_of_a_run_has_its_place_in_the_schema() -> None:
+    schema = json.loads((REPOSITORY / "docs" / "run.schema.json").read_text())
+    assert {"totals", "variants", "comparisons", "findings", "verdicts", "skipped", "written"} <= set(
+        schema["required"]
+    )
+
+
+def test_the_locks_hash_everything_and_name_no_index() -> None:
+    for name in ("requirements.lock", "requirements-lint.lock"):
+        text = (REPOSITORY / name).read_text()
+        assert "://" not in text
+        pinned = re.findall(r"^[a-z0-9].*?(?=^[a-z0-9]|\Z)", text, re.DOTALL | re.MULTILINE)
+        assert pinned
+        assert all("--hash=sha256:" in one for one in pinned)
+
+
+def markdown() -> list[Path]:
+    """The pages of documentation."""
+    return [path for path in REPOSITORY.glob("**/*.md") if not {".venv", "node_modules"} & set(path.parts)]
+
+
+@pytest.mark.parametrize("page", markdown(), ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_a_link_in_the_documentation_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            assert (page.parent / target).exists(), target
