@@ -27,16 +27,17 @@ def _main() -> None:
 @app.command()
 def run(
     jobs: Annotated[
-        list[Path], typer.Argument(help="Finished Harbor job folders, or folders of them.", show_default=False)
+        list[Path],
+        typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="JOB...", show_default=False),
     ],
     project: Annotated[
-        str, typer.Option(help="The Opik project.", envvar="OPIK_PROJECT_NAME", show_default="kilobench")
+        str, typer.Option(help="The Opik project.", envvar="OPIK_PROJECT_NAME", metavar="NAME")
     ] = "kilobench",
     opik: Annotated[
         str | None,
         typer.Option(
             help="`embedded`, or the URL of an Opik's API.",
-            show_default="the configured Opik, else embedded",
+            show_default="the configured one, else embedded",
             metavar="embedded|URL",
         ),
     ] = None,
@@ -68,7 +69,7 @@ def run(
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(help="The port on 127.0.0.1.", min=1, max=65535)] = 5173,
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1.", min=1, max=65535, metavar="PORT")] = 5173,
 ) -> None:
     """Run the embedded store on its own, with its pages: the saved views' addresses open there."""
     from adapter.embedded_opik import StoreError
