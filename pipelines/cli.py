@@ -28,7 +28,7 @@ def _main() -> None:
 def run(
     jobs: Annotated[
         list[Path],
-        typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="JOB...", show_default=False),
+        typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
     ],
     project: Annotated[
         str, typer.Option(help="The Opik project.", envvar="OPIK_PROJECT_NAME", metavar="NAME")
