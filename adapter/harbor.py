@@ -1,4 +1,4 @@
-"""Reading Harbor's folders: which jobs there are, their trials, and each trial as the record.
+"""Reading a trial's folder as the record.
 
 The layout is Harbor 0.24's and 0.25's (`harbor.models.trial.paths`). Only the fields that are used are looked at,
 and each of them tolerantly: Harbor's own models refuse a whole result for one old field.
@@ -6,20 +6,21 @@ and each of them tolerantly: Harbor's own models refuse a whole result for one o
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from adapter.atif import StepDraft, TrajectoryFile, read_trajectory
 from adapter.calls import number_calls
-from adapter.errors import BadInputError, UnreadableError
+from adapter.errors import UnreadableError
 from adapter.identity import read_variant
-from adapter.loose import EMPTY, Json, count, mapping, moment, number, read_json, sequence, text
-from adapter.status import status
-from adapter.tokens import normalise, total
+from adapter.jobs import Job, children, folder_name, read_object, stable_uuid
+from adapter.loose import EMPTY, Json, is_there, mapping, moment, number, read_bytes, read_json, sequence, text
+from adapter.status import VERIFIER_FAILURES, status
+from adapter.tokens import read_context, total
 from adapter.trial import (
     Finding,
+    JsonValue,
     Severity,
     Span,
     Status,
@@ -32,135 +33,8 @@ from adapter.trial import (
 
 ADHOC = "adhoc"
 """Harbor's word for the dataset of a task that was run on its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job folder.
-
-    Attributes:
-        path: the folder.
-        id: the job's UUID; a stable stand-in made from the folder's name where `result.json` gives none.
-        is_finished: False while Harbor has not written the job's end: still running, or interrupted.
-        expected_trials: how many trials it was to have; None when not known.
-        n_retries: attempts that Harbor threw away, with what they cost.
-        dataset_versions: dataset name to version, from the job's settings.
-        trials: the trial folders, by name.
-    """
-
-    path: Path
-    id: str
-    is_finished: bool
-    expected_trials: int | None
-    n_retries: int
-    dataset_versions: dict[str, str]
-    trials: tuple[Path, ...]
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return folder_name(self.path)
-
-
-def find_jobs(paths: list[Path]) -> list[Job]:
-    """The jobs at these paths: each is a job folder or a folder of job folders.
-
-    Raises:
-        BadInputError: a path is not there, is no job, or its job holds no trial.
-    """
-    folders: dict[Path, None] = {}
-    for path in paths:
-        if not path.exists():
-            raise BadInputError(f"{path} does not exist.", "Give the folder of a finished Harbor job (jobs/NAME).")
-        if path.is_file():
-            raise BadInputError(f"{path} is a file.", "Give the job's folder, not a file in it.")
-        try:
-            found = [path] if _is_job(path) else [child for child in _children(path) if _is_job(child)]
-        except OSError as error:
-            raise BadInputError(
-                f"{path} cannot be read: {error.strerror}.", "Check the folder's permissions."
-            ) from error
-        if not found:
-            hint = "Give the job's folder: it holds result.json, config.json and one folder per trial."
-            if (path / "result.json").is_file():
-                raise BadInputError(f"{path} is a trial or an empty job, not a job with trials.", hint)
-            raise BadInputError(f"{path} is no Harbor job and holds none.", hint)
-        folders.update((folder.resolve(), None) for folder in found)
-    return [read_job(folder) for folder in folders]
-
-
-def _children(folder: Path) -> list[Path]:
-    """The visible folders in a folder; a symbolic link is never followed."""
-    return sorted(
-        child for child in folder.iterdir() if child.is_dir() and not child.is_symlink() and child.name[0] != "."
-    )
-
-
-def _is_trial(folder: Path) -> bool:
-    """A trial's own files; a multi-step trial's `steps` folder and a job have others."""
-    if (folder / "agent").is_dir() or (folder / "steps").is_dir() or (folder / "trial.log").is_file():
-        return True
-    return any((folder / name).is_file() for name in ("result.json", "config.json")) and not _has_trials(folder)
-
-
-def _has_trials(folder: Path) -> bool:
-    return any(
-        (child / "config.json").exists() or (child / "result.json").exists() or (child / "agent").is_dir()
-        for child in _children(folder)
-    )
-
-
-def _is_job(folder: Path) -> bool:
-    if (folder / "agent").is_dir() or (folder / "trial.log").is_file():
-        return False
-    return any((folder / name).exists() for name in ("result.json", "config.json", "lock.json", "job.log")) and (
-        _has_trials(folder)
-    )
-
-
-def read_job(folder: Path) -> Job:
-    """Reads a job's own files; its trials are only listed."""
-    findings: list[Finding] = []
-    result, config = (_file(folder / name, findings) for name in ("result.json", "config.json"))
-    stats = mapping(result.get("stats"))
-    versions: dict[str, str] = {}
-    for dataset in map(mapping, sequence(config.get("datasets"))):
-        name, version = text(dataset.get("name")), text(dataset.get("version")) or text(dataset.get("ref"))
-        if name is not None and version is not None:
-            versions[name] = version
-    return Job(
-        path=folder,
-        id=_uuid(text(result.get("id")) or f"job:{folder_name(folder)}"),
-        is_finished=result.get("finished_at") is not None,
-        expected_trials=count(result.get("n_total_trials")),
-        n_retries=count(stats.get("n_retries")) or 0,
-        dataset_versions=versions,
-        trials=tuple(child for child in _children(folder) if _is_trial(child)),
-        findings=tuple(findings),
-    )
-
-
-def folder_name(folder: Path) -> str:
-    """A folder's name as text, also where its bytes are none."""
-    return folder.name.encode("utf-8", "replace").decode()
-
-
-def _uuid(name: str) -> str:
-    """The UUID that a text is; else one made from it, always the same."""
-    try:
-        return str(uuid.UUID(name))
-    except ValueError:
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"kilobench:{name}"))
-
-
-def _file(path: Path, findings: list[Finding]) -> Json:
-    """A JSON object from a file; an empty one, with a finding, where it cannot be read."""
-    try:
-        return mapping(read_json(path))
-    except UnreadableError as error:
-        findings.append(Finding("file_unreadable", Severity.WARNING, f"{error}."))
-        return EMPTY
+_MAX_REWARD = 999_999_999
+"""The largest reward, in either direction, that Opik can hold as a score."""
 
 
 def read_trial(job: Job, folder: Path) -> Trial:
@@ -169,22 +43,28 @@ def read_trial(job: Job, folder: Path) -> Trial:
     Raises:
         UnreadableError: there is no result that can be read; the message says why.
     """
-    if not (folder / "result.json").exists():
+    if not is_there(folder / "result.json"):
         raise UnreadableError("no result.json: the trial is still running or was killed")
     value = read_json(folder / "result.json")
     result = mapping(value)
     if not result:
         raise UnreadableError("result.json holds no trial result")
     findings: list[Finding] = []
-    trajectories = list(_trajectories(folder, result, findings))
+    trajectories, is_whole = _trajectories(folder, result, findings)
     source = text(result.get("source")) or ADHOC
-    rewards = _rewards(result, folder)
-    reward = rewards.get("reward", next(iter(rewards.values())) if len(rewards) == 1 else None)
     exception = _exception(result)
-    tokens, cost = _own_totals(result, [one for _, one in trajectories])
+    recorded = mapping(mapping(result.get("verifier_result")).get("rewards"))
+    if not recorded and (exception is None or exception.type not in VERIFIER_FAILURES):
+        recorded = _verifiers_own(folder / "verifier", findings)
+    rewards = _usable_rewards(recorded, findings)
+    reward = rewards.get("reward" if "reward" in recorded or len(recorded) != 1 else next(iter(recorded)))
+    is_off = mapping(mapping(result.get("config")).get("verifier")).get("disable") is True
+    source_trial = text(mapping(mapping(result.get("config")).get("source_trial")).get("trial_id"))
+    ended = status(reward, exception.type if exception else None, is_ungraded=bool(recorded) or is_off)
+    tokens, cost = _own_totals(result, [one for _, one in trajectories], is_whole)
     trial = Trial(
         job_id=job.id,
-        trial_id=_uuid(text(result.get("id")) or f"trial:{job.id}/{folder_name(folder)}"),
+        trial_id=stable_uuid(text(result.get("id")) or f"trial:{job.id}/{folder_name(folder)}"),
         job=job.name,
         trial=folder_name(folder),
         task=text(result.get("task_name")) or folder_name(folder).rsplit("__", 1)[0],
@@ -192,36 +72,58 @@ def read_trial(job: Job, folder: Path) -> Trial:
         dataset_version=job.dataset_versions.get(source),
         task_checksum=text(result.get("task_checksum")),
         variant=read_variant(result, [one for _, one in trajectories]),
-        status=status(reward, exception.type if exception else None),
+        status=ended if source_trial is None else Status.REGRADE,
         steps=_steps(trajectories, findings),
         reward=reward,
         rewards=rewards,
         exception=exception,
         time=_span(result),
         agent_time=_agent_time(result),
+        is_whole=is_whole,
         recorded_cost_usd=cost,
         recorded_tokens=tokens,
         atif_version=next((one.version for _, one in trajectories if one.version is not None), None),
-        source_trial_id=text(mapping(mapping(result.get("config")).get("source_trial")).get("trial_id")),
+        source_trial_id=source_trial,
     )
     return trial.with_findings(*findings, *_trial_findings(trial, bool(trajectories)))
 
 
-def _trajectories(folder: Path, result: Json, findings: list[Finding]) -> Iterator[tuple[str, TrajectoryFile]]:
-    """The trial's trajectory files with the name of the multi-step trial's step each belongs to."""
+def _trajectories(folder: Path, result: Json, findings: list[Finding]) -> tuple[list[tuple[str, TrajectoryFile]], bool]:
+    """The trial's trajectory files, and whether the whole run stands in them.
+
+    Each comes with the name of the multi-step trial's step it belongs to.
+    """
     places = [("", folder / "agent" / "trajectory.json")]
-    order = [text(mapping(step).get("step_name")) for step in sequence(result.get("step_results"))]
-    if (folder / "steps").is_dir():
-        children = {child.name: child for child in _children(folder / "steps")}
-        names = [name for name in order if name in children] + [name for name in children if name not in order]
-        places += [(name, children[name] / "agent" / "trajectory.json") for name in names]
+    order = [name for step in sequence(result.get("step_results")) if (name := text(mapping(step).get("step_name")))]
+    is_whole = True
+    try:
+        steps = {folder_name(child): child for child in children(folder / "steps")}
+    except (FileNotFoundError, NotADirectoryError):
+        steps = {}
+    except OSError as error:
+        findings.append(_not_read(f"steps: {error.strerror}"))
+        steps, is_whole = {}, False
+    names = [name for name in dict.fromkeys(order) if name in steps] + [name for name in steps if name not in order]
+    places += [(name, steps[name] / "agent" / "trajectory.json") for name in names]
+    files: list[tuple[str, TrajectoryFile]] = []
     for segment, path in places:
-        if not path.exists():
+        if not is_there(path):
             continue
         try:
-            yield segment, read_trajectory(path)
+            files.append((segment, read_trajectory(path)))
         except UnreadableError as error:
-            findings.append(Finding("trajectory_unreadable", Severity.ERROR, f"{error}: its steps are not known."))
+            findings.append(_not_read(str(error)))
+            is_whole = False
+    missing = [name for name in order if name not in steps or not is_there(steps[name] / "agent" / "trajectory.json")]
+    if missing and any(segment for segment, _ in files):
+        message = f"No trajectory of {', '.join(missing)}: what was done there is not known."
+        findings.append(Finding("step_without_trajectory", Severity.WARNING, message))
+        is_whole = False
+    return files, is_whole and all(file.is_whole for _, file in files)
+
+
+def _not_read(reason: str) -> Finding:
+    return Finding("trajectory_unreadable", Severity.ERROR, f"{reason}: its steps are not known.")
 
 
 def _steps(trajectories: list[tuple[str, TrajectoryFile]], findings: list[Finding]) -> tuple[Step, ...]:
@@ -256,6 +158,7 @@ def _frozen(draft: StepDraft, number: int, call: int | None, segment: str) -> St
         call=call,
         tokens=None if draft.is_copied else draft.tokens,
         recorded_cost_usd=None if draft.is_copied else draft.cost_usd,
+        cost_is_estimate=draft.cost_is_estimate and not draft.is_copied,
         model=draft.model,
         timestamp=draft.timestamp,
         is_copied=draft.is_copied,
@@ -263,12 +166,29 @@ def _frozen(draft: StepDraft, number: int, call: int | None, segment: str) -> St
     )
 
 
-def _rewards(result: Json, folder: Path) -> dict[str, float]:
-    """All rewards that are numbers, from the result or else from the verifier's own files."""
-    rewards = mapping(mapping(result.get("verifier_result")).get("rewards"))
-    if not rewards and (folder / "verifier" / "reward.json").is_file():
-        rewards = _file(folder / "verifier" / "reward.json", [])
-    return {key: found for key, value in rewards.items() if (found := number(value)) is not None}
+def _verifiers_own(folder: Path, findings: list[Finding]) -> Json:
+    """The rewards in the verifier's own files: reward.json, an object, or else reward.txt, one number."""
+    if is_there(folder / "reward.json"):
+        rewards = read_object(folder / "reward.json", findings)
+        if rewards:
+            return rewards
+    if is_there(folder / "reward.txt"):
+        try:
+            return {"reward": float(read_bytes(folder / "reward.txt"))}
+        except UnreadableError as error:
+            findings.append(Finding("file_unreadable", Severity.WARNING, f"{error}."))
+        except ValueError:
+            findings.append(Finding("file_unreadable", Severity.WARNING, "reward.txt holds no number."))
+    return EMPTY
+
+
+def _usable_rewards(recorded: Json, findings: list[Finding]) -> dict[str, float]:
+    """The rewards that are finite numbers of a believable size."""
+    rewards = {key: found for key, value in recorded.items() if (found := number(value)) is not None}
+    for key in [key for key, value in rewards.items() if abs(value) > _MAX_REWARD]:
+        message = f"The reward `{key}` is {rewards.pop(key):g}: left out, since it is beyond what can be stored."
+        findings.append(Finding("reward_out_of_range", Severity.WARNING, message))
+    return rewards
 
 
 def _exception(result: Json) -> TrialException | None:
@@ -284,7 +204,6 @@ def _exception(result: Json) -> TrialException | None:
         type=kind,
         message=text(info.get("exception_message")) or "",
         traceback=text(info.get("exception_traceback")),
-        occurred_at=moment(info.get("occurred_at")),
     )
 
 
@@ -301,30 +220,35 @@ def _agent_time(result: Json) -> Span:
     return Span(min(starts, default=None), max(ends, default=None))
 
 
-def _own_totals(result: Json, trajectories: list[TrajectoryFile]) -> tuple[Tokens | None, float | None]:
-    """The run's own totals: Harbor's result first (it counts sub-agents too), then the trajectories'."""
-    contexts = [mapping(result.get("agent_result"))]
-    contexts += [mapping(mapping(step).get("agent_result")) for step in sequence(result.get("step_results"))]
-    contexts = [one for one in contexts if one]
-    costs = [cost for one in contexts if (cost := number(one.get("cost_usd"))) is not None and cost > 0]
-    cost = sum(costs) if contexts and len(costs) == len(contexts) else None
+def _own_totals(result: Json, trajectories: list[TrajectoryFile], is_whole: bool) -> tuple[Tokens | None, float | None]:
+    """The run's own totals, each known only where it is the whole run's.
+
+    Cost: Harbor's for the trial; else the sum of Harbor's for the steps of a multi-step trial, if each has one; else
+    the sum of the trajectories', if each has one and the whole run stands in them.
+
+    Tokens: the trajectories' under the same condition, since these alone say what was written to the cache; else
+    Harbor's for the trial, or for all of its steps.
+    """
+    excludes_cache = any(one.excludes_cache for one in trajectories)
+
+    def read(context: JsonValue) -> tuple[Tokens | None, float | None]:
+        return read_context(mapping(context), excludes_cache=excludes_cache)
+
+    tokens, cost = read(result.get("agent_result"))
+    of_steps = [read(mapping(step).get("agent_result")) for step in sequence(result.get("step_results"))]
     if cost is None:
-        ours = [one.cost_usd for one in trajectories]
-        cost = None if not ours or None in ours else sum(known for known in ours if known is not None)
-    tokens = total(one.tokens for one in trajectories)
-    if tokens is None and contexts:
-        tokens = total(
-            normalise(
-                count(one.get("n_input_tokens")),
-                count(one.get("n_output_tokens")),
-                count(one.get("n_cache_tokens")),
-                EMPTY,
-            )[0]
-            for one in contexts
-        )
-        if tokens is not None and not tokens.prompt and not tokens.output:
-            tokens = None
-    return tokens, cost
+        cost = _sum_of_all([one for _, one in of_steps])
+    if cost is None and is_whole:
+        cost = _sum_of_all([one.cost_usd for one in trajectories])
+    if tokens is None:
+        tokens = total(one for one, _ in of_steps)
+    of_files = total(one.tokens for one in trajectories) if is_whole else None
+    return of_files or tokens, cost
+
+
+def _sum_of_all(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
 
 
 def _trial_findings(trial: Trial, has_trajectory: bool) -> Iterator[Finding]:

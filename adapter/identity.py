@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 
 from adapter.atif import TrajectoryFile
@@ -13,8 +14,22 @@ from adapter.trial import JsonValue, Source, Variant
 _EFFORT = ("reasoning_effort", "variant")
 """Agent options that are reasoning effort; the OpenCode family calls it `variant`."""
 _NOT_SETTINGS = frozenset({"version", "model", "model_name", *_EFFORT})
-_NEEDS_OF_A_MODEL = ("api_key", "apikey", "base_url", "baseurl", "api_base", "_key_env")
-"""Settings that only say how to reach a model do not make another variant."""
+_SETTINGS = (
+    "override_timeout_sec",
+    "max_timeout_sec",
+    "env",
+    "skills",
+    "mcp_servers",
+    "load_trajectory",
+    "resume_trajectory",
+    "extra_allowed_hosts",
+)
+"""What of Harbor's `AgentConfig`, besides the agent's own options, may change what the agent does."""
+_NEEDS_OF_A_MODEL = re.compile(
+    r"(?:key|secret|password|credential|authorization)s?(?![a-z])|token(?![a-z])|api_?key|base_?url|api_?base",
+    re.IGNORECASE,
+)
+"""Names of secrets and of what says how to reach a model: these do not make another variant (`max_tokens` does)."""
 
 
 def read_variant(result: Json, trajectories: list[TrajectoryFile]) -> Variant:
@@ -78,15 +93,31 @@ def _effort(kwargs: Json, trajectories: list[TrajectoryFile]) -> str | None:
 
 
 def _digest(settings: Json, kwargs: Json) -> str | None:
-    """Eight hexadecimal digits over the settings that differ from the defaults; None when none do."""
-    chosen: dict[str, JsonValue] = {
-        key: value
-        for key, value in kwargs.items()
-        if key not in _NOT_SETTINGS and value is not None and not any(word in key.lower() for word in _NEEDS_OF_A_MODEL)
-    }
-    for key in ("skills", "mcp_servers"):
-        if settings.get(key):
-            chosen[key] = settings[key]
+    """Eight hexadecimal digits over the settings that differ from the defaults; None when none do.
+
+    Secrets are no part of it. Values that Harbor replaced by the name of a variable (`${NAME}`) stay as they are.
+    """
+    chosen = {key: _without_secrets(value) for key, value in kwargs.items() if _is_setting(key, value)}
+    for key in _SETTINGS:
+        value = _without_secrets(settings.get(key))
+        if value:
+            chosen[key] = value
     if not chosen:
         return None
     return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _is_setting(key: str, value: JsonValue) -> bool:
+    return key not in _NOT_SETTINGS and value is not None and not _is_secret(key)
+
+
+def _is_secret(name: str) -> bool:
+    return _NEEDS_OF_A_MODEL.search(name) is not None
+
+
+def _without_secrets(value: JsonValue) -> JsonValue:
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _without_secrets(item) for key, item in value.items() if not _is_secret(key)}
+    return value

@@ -18,6 +18,35 @@ type Json = Mapping[str, JsonValue]
 
 EMPTY: Json = {}
 
+MAX_COUNT = 2**31 - 1
+"""The largest count that is believed, and that every store can hold."""
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is something to read: False only where there surely is nothing.
+
+    What cannot be looked at (no permission, a loop of links, a name too long) is there: reading it says why not.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def read_bytes(path: Path) -> bytes:
+    """What is in a file.
+
+    Raises:
+        UnreadableError: it cannot be read; the message says why.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path.name}: {error.strerror or error}") from error
+
 
 def read_json(path: Path) -> JsonValue:
     """The JSON value in a file.
@@ -25,10 +54,7 @@ def read_json(path: Path) -> JsonValue:
     Raises:
         UnreadableError: the file cannot be read or holds no JSON; the message says why and where.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableError(f"{path.name}: {error.strerror or error}") from error
+    data = read_bytes(path)
     if not data.strip():
         raise UnreadableError(f"{path.name} is empty")
     try:
@@ -42,7 +68,8 @@ def _second_try(name: str, data: bytes, first: ValueError) -> JsonValue:
     try:
         value: JsonValue = json.loads(data)
         text = json.dumps(value, ensure_ascii=False)
-        return cast("JsonValue", json.loads(text.encode("utf-8", "replace")))
+        # Read again by the fast parser, which also bounds the depth.
+        return cast("JsonValue", from_json(text.encode("utf-8", "replace")))
     except UnicodeDecodeError as error:
         raise UnreadableError(f"{name} is no text: {error.reason} at byte {error.start}") from error
     except RecursionError as error:
@@ -67,10 +94,10 @@ def text(value: JsonValue) -> str | None:
 
 
 def count(value: JsonValue) -> int | None:
-    """A number of things: a whole number of at least 0, else None. True and False are no numbers."""
+    """A number of things: a whole number from 0 to `MAX_COUNT`, else None. True and False are no numbers."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if not math.isfinite(value) or value < 0 or value != int(value):
+    if not 0 <= value <= MAX_COUNT or value != int(value):
         return None
     return int(value)
 

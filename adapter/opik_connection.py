@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
@@ -77,11 +78,12 @@ def connect(where: str | None, project: str) -> Generator[Connection]:
     # The SDK reports its use and errors to its makers unless told not to; a benchmark's data stay where they are.
     os.environ.setdefault("OPIK_SENTRY_ENABLE", "false")
     os.environ.setdefault("OPIK_ANALYTICS_ENABLE", "false")
-    if where is not None and where != "embedded" and not where.startswith(("http://", "https://")):
+    if where not in (None, "embedded") and not _is_address(where):
         raise BadInputError(
-            f"--opik {where} is no address.",
-            "Give `embedded` or the API's URL, such as http://localhost:5173/api.",
+            f"--opik {where} is no address.", "Give `embedded` or the API's URL, such as http://localhost:5173/api."
         )
+    if not project.strip() or not project.isprintable():
+        raise BadInputError(f"--project {project!a} is no name.", "Give a name of printable characters.")
     with ExitStack() as stack:
         embedded = where == "embedded" or (where is None and not _is_configured())
         host = where
@@ -121,16 +123,29 @@ def _client(host: str | None, project: str, *, embedded: bool) -> opik.Opik:
     )
 
 
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
 def _check(client: opik.Opik, url: str) -> None:
     """One cheap call, so that a wrong address or key is told before any work is done."""
     import httpx
     from opik.rest_api.core.api_error import ApiError
+    from pydantic import ValidationError
 
     hint = "Check the address (--opik or OPIK_URL_OVERRIDE) and that the server runs; --opik embedded needs none."
     try:
         httpx.get(f"{url}/is-alive/ping", timeout=10.0).raise_for_status()
-        client.rest_client.projects.find_projects(size=1)
+        page = client.rest_client.projects.find_projects(size=1, request_options={"timeout_in_seconds": 20})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise IncompleteError(f"No Opik answers at {url}: {error}.", hint) from error
+        raise IncompleteError(f"No Opik answers at {url}: {error or type(error).__name__}.", hint) from error
     except ApiError as error:
-        raise BadInputError(f"Opik at {url} refuses: {error.status_code} {error.body}.", hint) from error
+        raise BadInputError(f"Opik at {url} refuses: {error.status_code} {str(error.body)[:200]}.", hint) from error
+    except ValidationError as error:
+        raise BadInputError(f"What answers at {url} is no Opik.", hint) from error
+    if page.content is None:
+        raise BadInputError(f"What answers at {url} is no Opik.", hint)

@@ -8,7 +8,7 @@ what the user or the system said before a step in its input, what the agent said
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -21,6 +21,9 @@ type Object = dict[str, JsonValue]
 
 JOB, KEY, DIGEST = "kilobench_job", "kilobench_key", "kilobench_digest"
 """Metadata keys by which a row is found again: its job, its own key, a hash of its content."""
+
+LONGEST_TEXT = 1_000_000
+"""Characters of one text that go up; Opik refuses requests of some megabytes."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The start of what has no known time; such a row says so in its metadata."""
@@ -56,6 +59,11 @@ def trial_key(trial: Trial) -> str:
     return f"{trial.job_id}/{trial.trial_id}"
 
 
+def trace_of(key: str) -> str:
+    """The key of the trace that a row belongs to."""
+    return "/".join(key.split("/")[:2])
+
+
 def step_key(trial: Trial, step: int) -> str:
     """The key of a step's span."""
     return f"{trial_key(trial)}/{step}"
@@ -67,19 +75,33 @@ def rows(trial: Trial, cost: TrialCost) -> Iterator[Row]:
     yield _trace(trial, cost, trial.steps[last + 1 :])
     costs = {one.step: one for one in cost.steps}
     starts = _starts(trial)
+    ends = _ends(starts, trial.agent_time.finished_at)
     before: list[Step] = []
     for index, step in enumerate(trial.steps):
         if not step.is_agent:
             before.append(step)
             continue
-        start, end = starts[index], _end(trial, starts, index)
+        start, end = starts[index], ends[index]
         yield _step(trial, step, costs[step.number], before, start, end)
         yield from (_call(trial, step, number, start, end) for number in range(len(step.tool_calls)))
         before = []
 
 
-def _row(**values: object) -> Row:
+def clipped(value: JsonValue) -> JsonValue:
+    """A value without the middle of texts that are too long to send; a mark says how much was left out."""
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        half, left_out = LONGEST_TEXT // 2, len(value) - LONGEST_TEXT
+        return f"{value[:half]}\n[... {left_out} characters left out by kilobench ...]\n{value[-half:]}"
+    if isinstance(value, list):
+        return [clipped(item) for item in value]
+    if isinstance(value, dict):
+        return {key: clipped(item) for key, item in value.items()}
+    return value
+
+
+def _row(*, input: Object, output: Object, **rest: object) -> Row:  # noqa: A002  (Opik's own name for it)
     """A row with the digest and size of its content."""
+    values = rest | {"input": clipped(input), "output": clipped(output)}
     content = to_json({name: value for name, value in values.items() if name != "key"})
     digest = hashlib.sha256(content).hexdigest()[:16]
     return Row(**values, digest=digest, size=len(content))  # pyright: ignore[reportArgumentType]  # named by the callers below
@@ -95,13 +117,20 @@ def _starts(trial: Trial) -> list[datetime | None]:
     return starts
 
 
-def _end(trial: Trial, starts: list[datetime | None], index: int) -> datetime | None:
-    """The next later start in the trial (most agents record no ends), else the end of the agent's time."""
-    start = starts[index]
-    if start is None:
-        return None
-    later = next((at for at in starts[index + 1 :] if at is not None and at > start), trial.agent_time.finished_at)
-    return later if later is not None and later >= start else None
+def _ends(starts: Sequence[datetime | None], finished_at: datetime | None) -> list[datetime | None]:
+    """Each step's end: the next later start (most agents record no ends), else the end of the agent's time."""
+    ends: list[datetime | None] = []
+    later: list[datetime] = []  # starts further on, the nearest on top, each later than the one above it
+    for start in reversed(starts):
+        if start is None:
+            ends.append(None)
+            continue
+        while later and later[-1] <= start:
+            later.pop()
+        end = later[-1] if later else finished_at
+        ends.append(end if end is not None and end >= start else None)
+        later.append(start)
+    return ends[::-1]
 
 
 def _trace(trial: Trial, cost: TrialCost, after: tuple[Step, ...]) -> Row:
@@ -242,6 +271,7 @@ def _tokens(tokens: Tokens | None) -> Object | None:
         "input": tokens.input,
         "cache_read": tokens.cache_read,
         "cache_write": tokens.cache_write,
+        "cache_write_1h": tokens.cache_write_1h,
         "output": tokens.output,
         "reasoning": tokens.reasoning,
     }

@@ -7,12 +7,12 @@ call here raises one kind of error, and what is found is returned as our own typ
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
-import httpx
 from opik.api_objects.dashboard.types import DashboardSection
 from opik.api_objects.rest_stream_parser import read_and_parse_full_stream
 from opik.rest_api.core.api_error import ApiError
@@ -32,9 +32,9 @@ from opik.rest_api.types import (
     TraceWrite,
 )
 
-from adapter.errors import IncompleteError
 from adapter.loose import mapping, text
 from adapter.opik_connection import Connection
+from adapter.opik_errors import telling
 from adapter.opik_rows import DIGEST, JOB, KEY, Object, Row
 from adapter.trial import JsonValue
 
@@ -43,6 +43,7 @@ BATCH_ROWS = 1000
 BATCH_BYTES = 4_000_000
 """A request's content is kept below this size; a row larger than that goes alone."""
 _ALL = 1_000_000_000
+_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,21 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A row that Opik holds: its id, the digest of its content, and its scores by name."""
+    """A row that Opik holds.
+
+    Attributes:
+        id: its id.
+        digest: of its content.
+        scores: what is scored under each name: one score, or one for each author. A person's labels are not here.
+        start_time: its start.
+        has: which of `end_time`, `usage`, `cost` and `error` are stored with it.
+    """
 
     id: str
     digest: str | None
-    scores: dict[str, Score]
+    scores: dict[str, tuple[Score, ...]]
+    start_time: datetime
+    has: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,6 @@ class StoredExperiment:
     id: str
     name: str
     metadata: Object
-    tags: frozenset[str]
     scores: dict[str, float]
 
 
@@ -90,37 +100,35 @@ class _QuickSpan(SpanWrite):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-@contextmanager
-def _telling(what: str) -> Generator[None]:
-    """Turns the SDK's errors into one that says what was being done and what to do next."""
-    again = "Run the same command again: it goes on where it stopped, and nothing is stored twice."
-    try:
-        yield
-    except ApiError as error:
-        raise IncompleteError(f"Opik refused {what}: {error.status_code} {str(error.body)[:300]}", again) from error
-    except httpx.HTTPError as error:
-        raise IncompleteError(f"Opik did not answer while {what}: {error or type(error).__name__}", again) from error
-
-
 class OpikStore:
     """One project of one Opik."""
 
     def __init__(self, connection: Connection, project: str) -> None:
         self.connection = connection
-        self.project = project
         self._client = connection.client
         self._rest = connection.client.rest_client
+        self.project = self._spelling(project)
+
+    def _spelling(self, project: str) -> str:
+        """The project's name as Opik has it: there it is the same in any case."""
+        with telling(f"project {project}"):
+            try:
+                return self._rest.projects.retrieve_project(name=project).name
+            except ApiError as error:
+                if error.status_code == 404:
+                    return project
+                raise
 
     def find_traces(self, job_id: str) -> dict[str, Stored]:
         """The traces of a job that are stored, by key."""
-        with _telling("the search for stored traces"):
+        with telling("the search for stored traces"):
             try:
                 found = self._client.search_traces(
                     project_name=self.project,
                     filter_string=f'metadata.{JOB} = "{job_id}"',
                     max_results=_ALL,
                     truncate=False,
-                    exclude=["input", "output", "usage", "span_feedback_scores"],
+                    exclude=["input", "output", "span_feedback_scores"],
                 )
             except ApiError as error:
                 found = _none_if_no_project(error)
@@ -128,14 +136,14 @@ class OpikStore:
 
     def find_spans(self, job_id: str) -> dict[str, Stored]:
         """The spans of a job that are stored, by key."""
-        with _telling("the search for stored spans"):
+        with telling("the search for stored spans"):
             try:
                 found = self._client.search_spans(
                     project_name=self.project,
                     filter_string=f'metadata.{JOB} = "{job_id}"',
                     max_results=_ALL,
                     truncate=False,
-                    exclude=["input", "output", "usage"],
+                    exclude=["input", "output"],
                 )
             except ApiError as error:
                 found = _none_if_no_project(error)
@@ -144,18 +152,18 @@ class OpikStore:
     def send_traces(self, rows: Iterable[tuple[str, Row]]) -> None:
         """Stores traces under the ids given; what is stored under an id already is replaced."""
         for batch in _batches(rows):
-            with _telling("traces"):
+            with telling("traces"):
                 self._rest.traces.create_traces(traces=[self._trace(row_id, row) for row_id, row in batch])
 
     def send_spans(self, rows: Iterable[tuple[str, Row]], ids: Mapping[str, str]) -> None:
         """Stores spans; `ids` gives the id of each trace and parent span by its key."""
         for batch in _batches(rows):
-            with _telling("spans"):
+            with telling("spans"):
                 self._rest.spans.create_spans(spans=[self._span(row_id, row, ids) for row_id, row in batch])
 
     def update_trace(self, row_id: str, row: Row) -> None:
         """Changes a stored trace in place: its id may be too old to be sent as new."""
-        with _telling(f"the update of {row.name}"):
+        with telling(f"the update of {row.name}"):
             self._rest.traces.update_trace(
                 row_id,
                 project_name=self.project,
@@ -170,7 +178,7 @@ class OpikStore:
 
     def update_span(self, row_id: str, row: Row, ids: Mapping[str, str]) -> None:
         """Changes a stored span in place: its id may be too old to be sent as new."""
-        with _telling(f"the update of {row.key}"):
+        with telling(f"the update of {row.key}"):
             self._rest.spans.update_span(
                 row_id,
                 trace_id=ids[row.trace_key],
@@ -187,45 +195,42 @@ class OpikStore:
                 total_estimated_cost=row.cost_usd,
             )
 
+    def delete_traces(self, row_ids: Sequence[str]) -> None:
+        """Removes traces with their spans and scores."""
+        for batch in itertools.batched(row_ids, BATCH_ROWS):
+            with telling("the removal of traces"):
+                self._rest.traces.delete_traces(ids=list(batch))
+
     def score_traces(self, scores: Sequence[Score]) -> None:
         """Sets scores on traces; a score of the same name is replaced."""
         for batch in itertools.batched(scores, BATCH_ROWS):
-            with _telling("trace scores"):
+            with telling("trace scores"):
                 self._rest.traces.score_batch_of_traces(scores=[self._score(score) for score in batch])
 
     def score_spans(self, scores: Sequence[Score]) -> None:
         """Sets scores on spans; a score of the same name is replaced."""
         for batch in itertools.batched(scores, BATCH_ROWS):
-            with _telling("span scores"):
+            with telling("span scores"):
                 self._rest.spans.score_batch_of_spans(scores=[self._score(score) for score in batch])
 
     def delete_trace_score(self, score: Score) -> None:
         """Takes a score from a trace."""
-        with _telling("the removal of a score"):
+        with telling("the removal of a score"):
             self._rest.traces.delete_trace_feedback_score(score.row_id, name=score.name)
 
     def delete_span_score(self, score: Score) -> None:
         """Takes a score from a span."""
-        with _telling("the removal of a score"):
+        with telling("the removal of a score"):
             self._rest.spans.delete_span_feedback_score(score.row_id, name=score.name)
 
-    def dataset(self, name: str) -> tuple[str, dict[str, str]]:
-        """A dataset's id and the ids of its items by task name; the dataset is made where there is none."""
-        with _telling(f"dataset {name}"):
-            found = self._find_dataset(name)
-            if found is None:
+    def dataset(self, name: str) -> dict[str, Object]:
+        """A dataset's items by task name (with their `id`); the dataset is made where there is none."""
+        with telling(f"dataset {name}"):
+            if self._find_dataset(name) is None:
                 self._rest.datasets.create_dataset(name=name, project_name=self.project)
-                found = self._find_dataset(name)
-                if found is None:
-                    raise IncompleteError(f"Opik made dataset {name} and does not find it.", "Run the command again.")
-                return str(found.id), {}
+                return {}
             items = self._client.get_dataset(name, project_name=self.project).get_items()
-        tasks: dict[str, str] = {}
-        for item in items:
-            task, item_id = text(item.get("task")), text(item.get("id"))
-            if task is not None and item_id is not None:
-                tasks[task] = item_id
-        return str(found.id), tasks
+        return {task: item for item in items if (task := text(item.get("task"))) is not None}
 
     def _find_dataset(self, name: str) -> DatasetPublic | None:
         try:
@@ -237,33 +242,34 @@ class OpikStore:
 
     def send_dataset_items(self, dataset: str, items: Mapping[str, Object]) -> None:
         """Stores dataset items by id, all in one call: every call makes a version of the dataset."""
-        with _telling(f"the items of dataset {dataset}"):
+        with telling(f"the items of dataset {dataset}"):
             self._rest.datasets.create_or_update_dataset_items(
                 dataset_name=dataset,
                 project_name=self.project,
                 items=[DatasetItemWrite(id=item_id, source="sdk", data=data) for item_id, data in items.items()],
             )
 
-    def find_experiments(self, dataset_id: str) -> dict[str, StoredExperiment]:
-        """The experiments on a dataset that kilobench made, by their key."""
+    def find_experiments(self, job_id: str) -> dict[str, StoredExperiment]:
+        """The experiments of a job in this project, by their key."""
+        of_job = [{"field": "metadata", "operator": "=", "key": JOB, "value": job_id, "type": "dictionary"}]
         found: dict[str, StoredExperiment] = {}
         for page in itertools.count(1):
-            with _telling("the search for experiments"):
-                answer = self._rest.experiments.find_experiments(page=page, size=100, dataset_id=dataset_id)
+            with telling("the search for experiments"):
+                answer = self._rest.experiments.find_experiments(page=page, size=_PAGE, filters=json.dumps(of_job))
             for one in answer.content or []:
                 stored = _experiment(one)
                 key = text(stored.metadata.get(KEY))
-                if key is not None:
+                if key is not None and stored.metadata.get("project") == self.project:
                     found[key] = stored
-            if len(answer.content or []) < 100:
-                return found
+            if len(answer.content or []) < _PAGE:
+                break
         return found
 
     def create_experiment(
         self, experiment_id: str, dataset: str, name: str, metadata: Object, tags: Sequence[str]
     ) -> None:
         """Makes an experiment."""
-        with _telling(f"experiment {name}"):
+        with telling(f"experiment {name}"):
             self._rest.experiments.create_experiment(
                 id=experiment_id,
                 dataset_name=dataset,
@@ -275,16 +281,21 @@ class OpikStore:
 
     def update_experiment(self, experiment_id: str, metadata: Object, scores: Mapping[str, float]) -> None:
         """Sets an experiment's configuration and scores."""
-        with _telling("an experiment's update"):
+        with telling("an experiment's update"):
             self._rest.experiments.update_experiment(
                 experiment_id,
                 metadata=metadata,
                 experiment_scores=[ExperimentScore(name=key, value=value) for key, value in scores.items()],
             )
 
-    def experiment_traces(self, name: str, experiment_id: str) -> set[str]:
-        """The ids of the traces that are items of an experiment."""
-        with _telling("the items of an experiment"):
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Removes an experiment; its traces stay."""
+        with telling("the removal of an experiment"):
+            self._rest.experiments.delete_experiments_by_id(ids=[experiment_id])
+
+    def experiment_items(self, name: str, experiment_id: str) -> dict[str, str]:
+        """The items of an experiment: the trace's id by the item's id."""
+        with telling("the items of an experiment"):
             items = read_and_parse_full_stream(
                 read_source=lambda size, last: self._rest.experiments.stream_experiment_items(
                     experiment_name=name, limit=size, last_retrieved_id=last, truncate=True
@@ -293,12 +304,12 @@ class OpikStore:
                 max_results=None,
                 strict=True,
             )
-        return {item.trace_id for item in items if item.experiment_id == experiment_id}
+        return {str(item.id): item.trace_id for item in items if item.experiment_id == experiment_id}
 
     def send_experiment_items(self, items: Sequence[tuple[str, str, str, str]]) -> None:
         """Stores experiment items: (id, experiment id, dataset item id, trace id) each."""
         for batch in itertools.batched(items, BATCH_ROWS):
-            with _telling("experiment items"):
+            with telling("experiment items"):
                 self._rest.experiments.create_experiment_items(
                     experiment_items=[
                         ExperimentItem(
@@ -308,13 +319,19 @@ class OpikStore:
                     ]
                 )
 
+    def delete_experiment_items(self, item_ids: Sequence[str]) -> None:
+        """Takes items out of their experiment; the traces stay."""
+        for batch in itertools.batched(item_ids, BATCH_ROWS):
+            with telling("the removal of experiment items"):
+                self._rest.experiments.delete_experiment_items(ids=list(batch))
+
     def save_dashboard(self, name: str, description: str, sections: list[Object]) -> tuple[str, bool]:
         """Makes the dashboard of this name, or sets it to these sections where they differ.
 
         Returns:
             Its id, and whether anything was written.
         """
-        with _telling(f"the dashboard {name}"):
+        with telling(f"the dashboard {name}"):
             named = [one for one in self._client.get_dashboards(name=name) if one.name == name]
             if not named:
                 made = self._client.create_dashboard(
@@ -427,13 +444,33 @@ def _by_key(found: Sequence[TracePublic] | Sequence[SpanPublic]) -> dict[str, St
         key = text(metadata.get(KEY))
         if key is None or row.id is None or (key in stored and stored[key].id < row.id):
             continue
-        scores = {one.name: _stored_score(row.id, one) for one in row.feedback_scores or []}
-        stored[key] = Stored(row.id, text(metadata.get(DIGEST)), scores)
+        there = {
+            "end_time": row.end_time,
+            "usage": row.usage,
+            "cost": row.total_estimated_cost,
+            "error": row.error_info,
+        }
+        stored[key] = Stored(
+            id=row.id,
+            digest=text(metadata.get(DIGEST)),
+            scores={one.name: _scores(row.id, one) for one in row.feedback_scores or []},
+            start_time=row.start_time,
+            has=frozenset(name for name, value in there.items() if value),
+        )
     return stored
 
 
-def _stored_score(row_id: str, score: FeedbackScorePublic) -> Score:
-    return Score(row_id, score.name, float(score.value), score.category_name, score.reason)
+def _scores(row_id: str, score: FeedbackScorePublic) -> tuple[Score, ...]:
+    """What programs scored under one name; Opik shows the mean of several authors, and each beside it."""
+    authors = list((score.value_by_author or {}).values())
+    given = [(one.source, one.value, one.category_name, one.reason) for one in authors]
+    if len(given) < 2:
+        given = [(score.source, score.value, score.category_name, score.reason)]
+    return tuple(
+        Score(row_id, score.name, float(value), category, reason)
+        for source, value, category, reason in given
+        if source == "sdk" and value is not None
+    )
 
 
 def _experiment(one: ExperimentPublic) -> StoredExperiment:
@@ -441,6 +478,5 @@ def _experiment(one: ExperimentPublic) -> StoredExperiment:
         id=str(one.id),
         name=one.name or "",
         metadata=dict(mapping(cast("JsonValue", one.metadata))),
-        tags=frozenset(one.tags or []),
         scores={score.name: float(score.value) for score in one.experiment_scores or []},
     )

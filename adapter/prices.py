@@ -6,6 +6,7 @@ must not depend on when it was asked for.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -18,8 +19,10 @@ from adapter.trial import Tokens
 _TABLE = "model_prices_and_context_window_backup.json"
 _PROVIDERS = {"google": "gemini"}
 """Providers that Harbor's `-m` and LiteLLM's table spell differently."""
-_TIERS = (128_000, 200_000, 256_000, 272_000)
-"""Prompt sizes, in tokens, above which some models have other rates."""
+_INPUT, _READ, _OUTPUT = "input_cost_per_token", "cache_read_input_token_cost", "output_cost_per_token"
+_WRITE, _WRITE_1H = "cache_creation_input_token_cost", "cache_creation_input_token_cost_above_1hr"
+_TIER = re.compile(r"(?P<rate>.+)_above_(?P<thousands>\d+)k_tokens")
+"""A rate of its own for prompts of more than so many thousand tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +45,19 @@ class Price:
     def cost(self, tokens: Tokens) -> float | None:
         """What one call with these tokens costs, in US dollars.
 
-        Fresh input, cache reads, cache writes and output, each at its rate; reasoning tokens are output. A long
-        prompt has the rates of its tier. None when a count or the rate for tokens that were used is not known.
+        Fresh input, cache reads, cache writes (those for an hour apart) and output, each at its rate; reasoning
+        tokens are output. A long prompt has the rates of its tier. None when a count or the rate for tokens that
+        were used is not known.
         """
         if tokens.input is None or tokens.output is None:
             return None
+        for_an_hour = min(tokens.cache_write_1h or 0, tokens.cache_write or 0)
         parts = (
-            (tokens.input, "input_cost_per_token"),
-            (tokens.cache_read or 0, "cache_read_input_token_cost"),
-            (tokens.cache_write or 0, "cache_creation_input_token_cost"),
-            (tokens.output, "output_cost_per_token"),
+            (tokens.input, _INPUT),
+            (tokens.cache_read or 0, _READ),
+            ((tokens.cache_write or 0) - for_an_hour, _WRITE),
+            (for_an_hour, _WRITE_1H),
+            (tokens.output, _OUTPUT),
         )
         cost = 0.0
         for used, rate in parts:
@@ -63,16 +69,22 @@ class Price:
         return cost
 
     def cost_of_run(self, tokens: Tokens) -> float | None:
-        """What many calls with these tokens in all cost; None where the rates depend on the size of each call."""
-        return None if any("_above_" in rate for rate in self.rates) else self.cost(tokens)
+        """What many calls with these tokens in all cost; None where the rates depend on the size of each prompt."""
+        has_tiers = any(self._tiers(rate) for rate in (_INPUT, _READ, _WRITE, _WRITE_1H, _OUTPUT))
+        return None if has_tiers else self.cost(tokens)
 
     def _rate(self, rate: str, prompt: int) -> float | None:
         """The rate of the highest tier below this prompt's size, else the ordinary one."""
-        for tier in sorted(_TIERS, reverse=True):
-            tiered = self.rates.get(f"{rate}_above_{tier // 1000}k_tokens")
-            if tiered is not None and prompt > tier:
-                return tiered
-        return self.rates.get(rate)
+        passed = [(tier, price) for tier, price in self._tiers(rate).items() if prompt > tier]
+        return max(passed)[1] if passed else self.rates.get(rate)
+
+    def _tiers(self, rate: str) -> dict[int, float]:
+        """Prompt sizes in tokens, and the rate above each."""
+        return {
+            int(found["thousands"]) * 1000: price
+            for name, price in self.rates.items()
+            if (found := _TIER.fullmatch(name)) and found["rate"] == rate
+        }
 
 
 @cache

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from typing import cast
 
-from adapter.trial import Finding, JsonValue, Severity, Step, ToolCall, Trial
+from adapter.trial import Finding, Severity, Trial
+
+_IDS = frozenset({"job_id", "trial_id"})
+"""Fields that are UUIDs by the time they are in the record."""
 
 _START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
 """A key begins where a word does, or after the escape of a line's end in text that was escaped twice."""
@@ -50,51 +55,34 @@ def redact_text(text: str, found: Counter[str]) -> str:
 def redact(trial: Trial) -> Trial:
     """The trial without secrets in any of its texts, and with a finding that counts them."""
     found: Counter[str] = Counter()
-    steps = tuple(_step(step, found) for step in trial.steps)
-    exception = trial.exception
-    if exception is not None:
-        exception = replace(
-            exception,
-            message=redact_text(exception.message, found),
-            traceback=None if exception.traceback is None else redact_text(exception.traceback, found),
-        )
-    findings = tuple(replace(one, message=redact_text(one.message, found)) for one in trial.findings)
+    clean = cast("Trial", _clean(trial, found))
     if not found:
         return trial
     what = ", ".join(f"{count} {name}" for name, count in sorted(found.items()))
     finding = Finding("redacted", Severity.WARNING, f"Secrets were replaced before anything was sent: {what}.")
-    return replace(trial, steps=steps, exception=exception, findings=findings).with_findings(finding)
+    return clean.with_findings(finding)
 
 
-def _step(step: Step, found: Counter[str]) -> Step:
-    before = found.total()
-    clean = replace(
-        step,
-        message=redact_text(step.message, found),
-        reasoning=None if step.reasoning is None else redact_text(step.reasoning, found),
-        tool_calls=tuple(_call(call, found) for call in step.tool_calls),
-        observations=tuple(redact_text(text, found) for text in step.observations),
-    )
-    return step if found.total() == before else clean
-
-
-def _call(call: ToolCall, found: Counter[str]) -> ToolCall:
-    arguments = call.arguments
-    return replace(
-        call,
-        name=redact_text(call.name, found),
-        arguments=redact_text(arguments, found)
-        if isinstance(arguments, str)
-        else {redact_text(key, found): _value(value, found) for key, value in arguments.items()},
-        output=None if call.output is None else redact_text(call.output, found),
-    )
-
-
-def _value(value: JsonValue, found: Counter[str]) -> JsonValue:
+def _clean(value: object, found: Counter[str]) -> object:
+    """The value without secrets in any text of it; the same object where there are none."""
     if isinstance(value, str):
         return redact_text(value, found)
-    if isinstance(value, list):
-        return [_value(item, found) for item in value]
-    if isinstance(value, dict):
-        return {redact_text(key, found): _value(item, found) for key, item in value.items()}
-    return value
+    before = found.total()
+    clean = value
+    if isinstance(value, tuple):
+        clean = tuple(_clean(item, found) for item in cast("tuple[object, ...]", value))
+    elif isinstance(value, list):
+        clean = [_clean(item, found) for item in cast("list[object]", value)]
+    elif isinstance(value, dict):
+        clean = {_clean(key, found): _clean(item, found) for key, item in cast("dict[object, object]", value).items()}
+    elif is_dataclass(value) and not isinstance(value, type):
+        names = _texts(type(value))
+        clean = {name: _clean(getattr(value, name), found) for name in names}
+        return replace(value, **clean) if found.total() > before else value
+    return clean if found.total() > before else value
+
+
+@cache
+def _texts(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass that may hold text; identifiers that Harbor makes stay what others refer to."""
+    return tuple(one.name for one in fields(kind) if one.name not in _IDS)

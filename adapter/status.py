@@ -10,7 +10,11 @@ from adapter.trial import Status
 
 _TIMEOUTS = frozenset({"AgentTimeoutError"})
 _CANCELLED = frozenset({"CancelledError", "KeyboardInterrupt"})
-_INFRASTRUCTURE = frozenset(
+VERIFIER_FAILURES = frozenset(
+    {"VerifierTimeoutError", "RewardFileNotFoundError", "RewardFileEmptyError", "VerifierOutputParseError"}
+)
+"""After one of these, what the verifier left behind is no grade."""
+_INFRASTRUCTURE = VERIFIER_FAILURES | frozenset(
     {
         # sandbox
         "EnvironmentStartTimeoutError",
@@ -59,30 +63,30 @@ _INFRASTRUCTURE = frozenset(
         "DspyImportError",
         "MissingExtraError",
         "RegradeError",
-        # verifier
-        "VerifierTimeoutError",
-        "RewardFileNotFoundError",
-        "RewardFileEmptyError",
-        "VerifierOutputParseError",
     }
 )
 
 
-def status(reward: float | None, exception: str | None, *, pass_at: float = 1.0) -> Status:
+_PASS = 1.0
+"""The least reward that is a pass."""
+
+
+def status(reward: float | None, exception: str | None, *, is_ungraded: bool) -> Status:
     """How a trial ended.
 
-    A reward of at least `pass_at` is a pass, whatever was raised besides. A failure of the sandbox, the model's
-    provider, Harbor or the verifier is the infrastructure's; time running out and any other exception are the
-    agent's. A finished trial with neither reward nor exception was never graded: the infrastructure's failure.
+    A full reward is a pass, whatever was raised besides. A failure of the sandbox, the model's provider, Harbor or
+    the verifier is the infrastructure's; time running out and any other exception are the agent's. A trial that
+    ended with neither a deciding reward nor an exception is the infrastructure's failure, unless no such reward was
+    to be had: then it is ungraded.
 
     Args:
         reward: the deciding reward; None when there is none.
         exception: the recorded exception's type name.
-        pass_at: the least reward that is a pass.
+        is_ungraded: whether the verifier was switched off, or gave rewards of which none decides.
     """
     if exception in _CANCELLED:
         return Status.CANCELLED
-    if reward is not None and reward >= pass_at:
+    if reward is not None and reward >= _PASS:
         return Status.PASSED
     if exception in _TIMEOUTS:
         return Status.TIMED_OUT
@@ -90,4 +94,6 @@ def status(reward: float | None, exception: str | None, *, pass_at: float = 1.0)
         return Status.INFRASTRUCTURE_ERROR
     if exception is not None:
         return Status.AGENT_ERROR
-    return Status.INFRASTRUCTURE_ERROR if reward is None else Status.FAILED
+    if reward is not None:
+        return Status.FAILED
+    return Status.UNGRADED if is_ungraded else Status.INFRASTRUCTURE_ERROR

@@ -47,7 +47,10 @@ class Status(StrEnum):
     AGENT_ERROR = "agent_error"
     INFRASTRUCTURE_ERROR = "infrastructure_error"
     CANCELLED = "cancelled"
-    RUNNING = "running"
+    UNGRADED = "ungraded"
+    """it ended, and its rewards do not say whether it succeeded"""
+    REGRADE = "regrade"
+    """it only graded again what another trial did: no attempt of its own"""
 
     @property
     def counts(self) -> bool:
@@ -80,7 +83,8 @@ class Tokens:
     """Tokens of one LLM call in one convention, whatever the agent's own was.
 
     `input`, `cache_read` and `cache_write` do not overlap: their sum is what the model was sent. `reasoning`
-    is part of `output`.
+    is part of `output`, and `cache_write_1h` is the part of `cache_write` that is kept for an hour, at a rate of its
+    own.
     """
 
     input: int | None = None
@@ -88,6 +92,7 @@ class Tokens:
     cache_write: int | None = None
     output: int | None = None
     reasoning: int | None = None
+    cache_write_1h: int | None = None
 
     @property
     def prompt(self) -> int | None:
@@ -125,6 +130,7 @@ class Step:
             for steps that no call produced.
         tokens: of its LLM call, on the first step of that call only; None elsewhere and when not recorded.
         recorded_cost_usd: what the trajectory says that call cost; None when it does not say.
+        cost_is_estimate: that Harbor computed this cost from tokens and LiteLLM's prices; no provider billed it.
         observations: results that belong to no single tool call of this step.
         is_copied: context that was carried over from elsewhere: its cost was counted there.
         segment: name of the multi-step trial's step it belongs to; empty in an ordinary trial.
@@ -140,6 +146,7 @@ class Step:
     call: int | None = None
     tokens: Tokens | None = None
     recorded_cost_usd: float | None = None
+    cost_is_estimate: bool = False
     model: str | None = None
     timestamp: datetime | None = None
     is_copied: bool = False
@@ -189,7 +196,6 @@ class TrialException:
     type: str
     message: str
     traceback: str | None = None
-    occurred_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +225,10 @@ class Trial:
         reward: the deciding reward; None when the verifier gave none.
         rewards: all reward keys.
         agent_time: the agent's own wall time, without set-up and verifier.
-        recorded_cost_usd: the run's own total, from the trajectory or else from Harbor's result.
-        recorded_tokens: the run's own totals, same sources.
+        is_whole: whether all that the run did was read; False when a finding names a part that was not, so that
+            the steps do not sum to the run.
+        recorded_cost_usd: the run's own total as recorded, parts that were not read among it.
+        recorded_tokens: the run's own total as recorded, likewise.
         source_trial_id: the trial that this one only graded again (its agent cost is not new).
     """
 
@@ -240,6 +248,7 @@ class Trial:
     exception: TrialException | None = None
     time: Span = Span()
     agent_time: Span = Span()
+    is_whole: bool = True
     recorded_cost_usd: float | None = None
     recorded_tokens: Tokens | None = None
     atif_version: str | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adapter.harbor import find_jobs, read_trial
+from adapter.harbor import read_trial
+from adapter.jobs import find_jobs
 from adapter.redact import redact
 from adapter.trial import Trial, TrialCost
 from pipelines.cost import price_trial

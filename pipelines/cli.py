@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+
+_INTERRUPTED = 130
+"""What a shell, and typer, say of a command that Ctrl-C ended."""
 
 app = typer.Typer(
     name="kilobench",
@@ -60,10 +64,13 @@ def run(
 
     options = Options(paths=tuple(jobs), project=project, opik=opik, judge=not no_judge, report=report, tables=tables)
     result = run_all(options, Bars())
-    if json:
-        typer.echo(result.model_dump_json())
-    else:
-        show(result, Console(width=None if sys.stdout.isatty() else 120))
+    try:
+        if json:
+            typer.echo(result.model_dump_json())
+        else:
+            show(result, Console(width=None if sys.stdout.isatty() else 120))
+    except (BrokenPipeError, SystemExit):
+        pass  # Whoever reads has heard enough (rich says so by an exit of its own); what was done is done.
     raise typer.Exit(result.exit_code)
 
 
@@ -88,16 +95,42 @@ def main() -> None:
     """Runs the command line; a user's own mistake is one line and what to do next, never a traceback."""
     # Nothing here waits on a download: prices come from the table that LiteLLM brings along.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    from adapter.errors import KilobenchError
+    _make_printable()
+    from adapter.errors import ExitCode, KilobenchError
 
     try:
         app()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0
     except KilobenchError as error:
         typer.echo(f"kilobench: {error.what}\n  {error.hint}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        code = int(error.exit_code)
+    except OSError as error:
+        typer.echo(f"kilobench: the output could not be written: {error.strerror or error}.", err=True)
+        code = int(ExitCode.INCOMPLETE)
+    if code == _INTERRUPTED:
         typer.echo("kilobench: stopped. Run the same command again: it goes on where it was.", err=True)
-        sys.exit(130)
+    _end(code)
+
+
+def _make_printable() -> None:
+    """A terminal that cannot show a character shows a question mark; a stream that is closed is no stream."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (lives as long as the process)
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _end(code: int) -> NoReturn:
+    """Ends with this code, also where the last of the output finds no reader."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def save_scores(trials: pd.DataFrame, uploaded: Uploaded, store: OpikStore) -> N
         ]
         results = variant_results(of_it)
         scores = {name: round(value, 9) for one in results for name, value in experiment_scores(one).items()}
-        if scores != experiment.scores:
+        if (experiment.metadata, scores) != experiment.stored:
             store.update_experiment(experiment.id, experiment.metadata, scores)
             uploaded.written.experiments += not experiment.is_new
 

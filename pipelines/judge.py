@@ -44,10 +44,12 @@ def store_verdicts(trials: Sequence[Trial], verdicts: Verdicts, uploaded: Upload
         trace = uploaded.traces[trial_key(trial)].id
         shares = rollup(trial, list(verdicts[trial.name]))
         on_traces.extend(Score(trace, name, round(share, 9)) for name, share in shares.items())
-    names = list(criteria())
-    flagged = [f"{criterion}_flagged" for criterion in names]
-    return write_scores(on_spans, uploaded.spans, names, store.score_spans, store.delete_span_score) + write_scores(
-        on_traces, uploaded.traces, flagged, store.score_traces, store.delete_trace_score
+    flagged = {f"{criterion}_flagged" for criterion in criteria()}
+    written = write_scores(
+        on_spans, uploaded.spans.values(), criteria().__contains__, store.score_spans, store.delete_span_score
+    )
+    return written + write_scores(
+        on_traces, uploaded.traces.values(), flagged.__contains__, store.score_traces, store.delete_trace_score
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adapter.errors import UnreadableError
-from adapter.harbor import Job, folder_name, read_trial
+from adapter.harbor import read_trial
+from adapter.jobs import Job, folder_name
 from adapter.redact import redact
 from adapter.trial import Trial
 from pipelines.progress import Advance
@@ -41,11 +42,19 @@ def read_jobs(jobs: list[Job], advance: Advance) -> ReadJobs:
     skipped: list[Skipped] = []
     for job in jobs:
         skipped.extend(_about(job))
+        seen: dict[str, str] = {}
         for folder in job.trials:
+            name = f"{job.name}/{folder_name(folder)}"
             try:
-                trials.append(redact(read_trial(job, folder)))
+                trial = redact(read_trial(job, folder))
             except UnreadableError as error:
-                skipped.append(Skipped(f"{job.name}/{folder_name(folder)}", str(error)))
+                skipped.append(Skipped(name, str(error)))
+            else:
+                first = seen.setdefault(trial.trial_id, name)
+                if first == name:
+                    trials.append(trial)
+                else:
+                    skipped.append(Skipped(name, f"It has the id of {first}: a copy?", is_open=False))
             advance(1)
     return ReadJobs(tuple(jobs), tuple(trials), tuple(skipped))
 
@@ -53,6 +62,8 @@ def read_jobs(jobs: list[Job], advance: Advance) -> ReadJobs:
 def _about(job: Job) -> list[Skipped]:
     """What a job itself lacks: an end, or its own files."""
     found = [Skipped(job.name, finding.message) for finding in job.findings]
+    if not job.trials:
+        found.append(Skipped(job.name, "The job holds no trial."))
     if not job.is_finished and not job.findings:
         of = "" if job.expected_trials is None else f" of {job.expected_trials}"
         found.append(

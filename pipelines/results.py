@@ -55,7 +55,11 @@ class VerdictCount(_Result):
 
 
 class Totals(_Result):
-    """What was read, in all. `cost_usd` sums the `cost_known` trials whose cost is known; None when none is."""
+    """What was read, in all.
+
+    `cost_usd` sums the `cost_known` trials whose cost is known; None when none is. `residual_usd` sums what the runs'
+    own totals have over (or under) their steps, where both are known; None when nowhere.
+    """
 
     jobs: int
     trials: int
@@ -65,6 +69,7 @@ class Totals(_Result):
     cost_usd: float | None
     cost_known: int
     cost_unknown: int
+    residual_usd: float | None
 
 
 class RowsWritten(_Result):

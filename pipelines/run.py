@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from adapter.errors import BadInputError, ExitCode
-from adapter.harbor import find_jobs
+from adapter.jobs import find_jobs
 from adapter.opik_connection import connect, home
 from adapter.opik_store import OpikStore
 from adapter.trial import Finding, Severity, Trial, TrialCost
@@ -24,7 +24,7 @@ from pipelines.compare import save_scores, save_views, variants_by_dataset
 from pipelines.cost import price_trial
 from pipelines.judge import judge_trials, store_verdicts
 from pipelines.progress import Bars
-from pipelines.read import ReadJobs, read_jobs
+from pipelines.read import ReadJobs, Skipped, read_jobs
 from pipelines.results import (
     FindingCount,
     RowsWritten,
@@ -84,6 +84,7 @@ def run(options: Options, bars: Bars) -> RunResult:
         priced = _price(read.trials, bars)
         rows = sum(row_count(trial) for trial in read.trials)
         uploaded = upload(priced, store, bars.stage("Upload", "rows", rows))
+        skipped = [*read.skipped, *_strangers(read, uploaded)]
         verdicts = None
         if options.judge:
             verdicts = judge_trials(read.trials, bars.stage("Judge", "trials", len(read.trials)))
@@ -99,7 +100,7 @@ def run(options: Options, bars: Bars) -> RunResult:
         variants = variants_by_dataset(trials)
         report = None
         if options.report is not None:
-            page = _report(read, trials, variants, saved, verdicts)
+            page = _report(read, skipped, trials, variants, saved, verdicts)
             with _writing(options.report, "--report"):
                 report = write_report(options.report, page)
         return RunResult(
@@ -111,12 +112,17 @@ def run(options: Options, bars: Bars) -> RunResult:
             comparisons=tuple(saved),
             findings=tuple(_findings(read.trials)),
             verdicts=None if verdicts is None else tuple(_verdicts(verdicts)),
-            skipped=tuple(SkippedItem(path=one.path, reason=one.reason) for one in read.skipped),
+            skipped=tuple(SkippedItem(path=one.path, reason=one.reason) for one in skipped),
             written=_written(uploaded),
-            report=None if report is None else str(report),
-            tables=None if options.tables is None else str(options.tables),
+            report=None if report is None else _text(report),
+            tables=None if options.tables is None else _text(options.tables),
             exit_code=ExitCode.INCOMPLETE if any(one.is_open for one in read.skipped) else ExitCode.DONE,
         )
+
+
+def _text(path: Path) -> str:
+    """A path as text, also where its bytes are none."""
+    return str(path).encode("utf-8", "replace").decode()
 
 
 @contextmanager
@@ -150,6 +156,17 @@ def _alone(address: str) -> Generator[None]:
         lock.release()
 
 
+def _strangers(read: ReadJobs, uploaded: Uploaded) -> list[Skipped]:
+    """Stored traces of these jobs that are of no trial which was read: they stay, and are not in the numbers."""
+    return [
+        Skipped(
+            job.name, f"{count} trace(s) in Opik are of trials that are no longer there or not readable.", is_open=False
+        )
+        for job in read.jobs
+        if (count := uploaded.strangers.get(job.id, 0))
+    ]
+
+
 def _price(trials: Sequence[Trial], bars: Bars) -> list[tuple[Trial, TrialCost]]:
     advance = bars.stage("Price", "trials", len(trials))
     priced: list[tuple[Trial, TrialCost]] = []
@@ -161,6 +178,7 @@ def _price(trials: Sequence[Trial], bars: Bars) -> list[tuple[Trial, TrialCost]]
 
 def _totals(read: ReadJobs, priced: Sequence[tuple[Trial, TrialCost]]) -> Totals:
     known = [cost.usd for _, cost in priced if cost.usd is not None]
+    residuals = [cost.residual_usd for _, cost in priced if cost.residual_usd is not None]
     return Totals(
         jobs=len(read.jobs),
         trials=len(read.trials),
@@ -170,6 +188,7 @@ def _totals(read: ReadJobs, priced: Sequence[tuple[Trial, TrialCost]]) -> Totals
         cost_usd=sum(known) if known else None,
         cost_known=len(known),
         cost_unknown=len(priced) - len(known),
+        residual_usd=sum(residuals) if residuals else None,
     )
 
 
@@ -211,6 +230,7 @@ def _verdicts(verdicts: Mapping[str, Sequence[Verdict]]) -> list[VerdictCount]:
 
 def _report(
     read: ReadJobs,
+    skipped: Sequence[Skipped],
     trials: pd.DataFrame,
     variants: dict[str, tuple[VariantResult, ...]],
     saved: Sequence[SavedComparison],
@@ -234,7 +254,7 @@ def _report(
             FindingGroup(one.code, Severity(one.severity), one.count, one.message, one.trial, one.step)
             for one in _findings(read.trials)
         ),
-        left_out=tuple(LeftOut(one.path, one.reason) for one in read.skipped),
+        left_out=tuple(LeftOut(one.path, one.reason) for one in skipped),
         verdicts=tuple(
             VerdictTotal(one.criterion, f"{one.category} ({one.by})", one.count, example[one.criterion, one.by])
             for one in _verdicts(verdicts or {})

@@ -77,6 +77,7 @@ def _trial(trial: Trial, cost: TrialCost, verdicts: Verdicts | None) -> dict[str
         **_counts(trial_tokens(trial)),
         "cost_usd": cost.usd,
         "cost_provenance": cost.provenance.value,
+        "residual_usd": cost.residual_usd,
         "seconds": trial.agent_time.seconds,
         "started_at": trial.time.started_at,
         **{f"flagged_{name.removesuffix('_flagged')}": share for name, share in shares.items()},

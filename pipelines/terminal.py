@@ -28,6 +28,8 @@ def show(result: RunResult, console: Console) -> None:
     spent = f"{fmt.money(totals.cost_usd)} known"
     if totals.cost_unknown:
         spent += f", the cost of {totals.cost_unknown} of {totals.trials} trials unknown"
+    if totals.residual_usd is not None and abs(totals.residual_usd) >= 0.00005:
+        spent += f"; the runs' own totals differ from their steps by {fmt.difference(totals.residual_usd, fmt.money)}"
     console.print(_line("read: ", f"{totals.trials} trials, {totals.agent_steps} agent steps; {spent}"))
     written = {name: count for name, count in result.written.model_dump().items() if count}
     rows = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in written.items())

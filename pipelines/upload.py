@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from adapter.errors import IncompleteError
-from adapter.opik_ids import fixed, mint, minted_at
-from adapter.opik_rows import JOB, KEY, Object, Row, rows, step_key, trial_key
-from adapter.opik_store import OpikStore, Score, Stored
+from adapter.opik_ids import mint, minted_at
+from adapter.opik_rows import Row, rows, step_key, trace_of, trial_key
+from adapter.opik_store import OpikStore, Stored
 from adapter.trial import Trial, TrialCost
-from pipelines.cost import trial_tokens
+from pipelines.experiments import Experiment, store_experiments
 from pipelines.progress import Advance
+from pipelines.scores import is_trial_score, trial_scores, write_scores
+from pipelines.written import Written
 
 ROUNDS = 2
 """How often what is not found after sending is sent."""
@@ -36,34 +38,6 @@ def now() -> datetime:
 
 
 @dataclass(slots=True)
-class Written:
-    """How many rows of each kind this run wrote."""
-
-    traces: int = 0
-    spans: int = 0
-    scores: int = 0
-    dataset_items: int = 0
-    experiments: int = 0
-    experiment_items: int = 0
-    dashboards: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """An experiment that holds this job's trials of one variant."""
-
-    id: str
-    name: str
-    job_id: str
-    variant: str
-    dataset: str
-    metadata: Object
-    scores: dict[str, float]
-    """as they were stored before this run"""
-    is_new: bool
-
-
-@dataclass(slots=True)
 class Uploaded:
     """What is stored now.
 
@@ -72,12 +46,16 @@ class Uploaded:
         spans: stored spans by key.
         experiments: all experiments of the jobs.
         written: what this run wrote.
+        trace_ids: of all stored traces of these jobs, also of trials that were not read this time.
+        strangers: how many stored traces of each job are of no trial that was read, by job id.
     """
 
     traces: dict[str, Stored] = field(default_factory=dict[str, Stored])
     spans: dict[str, Stored] = field(default_factory=dict[str, Stored])
     experiments: list[Experiment] = field(default_factory=list[Experiment])
     written: Written = field(default_factory=Written)
+    trace_ids: set[str] = field(default_factory=set[str])
+    strangers: dict[str, int] = field(default_factory=dict[str, int])
 
 
 def upload(
@@ -99,18 +77,22 @@ def upload(
     Raises:
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
     """
-    result = Uploaded()
+    result, at = Uploaded(), clock()
     jobs: dict[str, list[tuple[Trial, TrialCost]]] = defaultdict(list)
     for trial, cost in trials:
         jobs[trial.job_id].append((trial, cost))
     for job_id, members in jobs.items():
         wanted = [row for trial, cost in members for row in rows(trial, cost)]
-        _send(job_id, wanted, store, result, advance, clock, patience)
-        _experiments([trial for trial, _ in members], store, result, clock)
+        _send(job_id, wanted, store, result, advance, at, patience)
+        result.experiments += store_experiments(
+            [trial for trial, _ in members], result.traces, result.trace_ids, store, result.written, at
+        )
     scores = [
         score for trial, cost in trials for score in trial_scores(trial, cost, result.traces[trial_key(trial)].id)
     ]
-    result.written.scores += write_scores(scores, result.traces, (), store.score_traces, store.delete_trace_score)
+    result.written.scores += write_scores(
+        scores, result.traces.values(), is_trial_score, store.score_traces, store.delete_trace_score
+    )
     return result
 
 
@@ -119,58 +101,100 @@ def row_count(trial: Trial) -> int:
     return 1 + sum(1 + len(step.tool_calls) for step in trial.agent_steps)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is stored of a job, against what should be.
+
+    Attributes:
+        stored: traces and spans by key.
+        missing: rows that are not stored, or differ.
+        vanished: keys of stored spans that the trials which were read no longer have.
+    """
+
+    stored: dict[str, Stored]
+    missing: list[Row]
+    vanished: list[str]
+
+    @property
+    def left(self) -> int:
+        """How many rows are not as they should be."""
+        return len(self.missing) + len(self.vanished)
+
+
+def _look(job_id: str, wanted: Sequence[Row], store: OpikStore) -> _Found:
+    stored = store.find_traces(job_id) | store.find_spans(job_id)
+    keys = {row.key for row in wanted}
+    traces = {row.trace_key for row in wanted}
+    return _Found(
+        stored=stored,
+        missing=[row for row in wanted if row.key not in stored or stored[row.key].digest != row.digest],
+        vanished=[key for key in stored if key not in keys and trace_of(key) in traces],
+    )
+
+
 def _send(
     job_id: str,
     wanted: list[Row],
     store: OpikStore,
     result: Uploaded,
     advance: Advance,
-    clock: Clock,
+    at: datetime,
     patience: Sequence[float],
 ) -> None:
     """Looks up, sends what is missing or differs, looks up again."""
-    traces, spans, todo = _look(job_id, wanted, store)
-    advance(len(wanted) - len(todo))
+    found = _look(job_id, wanted, store)
+    advance(len(wanted) - len(found.missing))
+    minted: dict[str, str] = {}
     for _ in range(ROUNDS):
-        if not todo:
+        if not found.left:
             break
-        before = len(todo)
-        _write(todo, {**traces, **spans}, store, result.written, clock)
+        before = len(found.missing)
+        _write(wanted, found, minted, store, result.written, at)
         for seconds in patience:
             time.sleep(seconds)
-            traces, spans, todo = _look(job_id, wanted, store)
-            if not todo:
+            found = _look(job_id, wanted, store)
+            if not found.left:
                 break
-        advance(before - len(todo))
-    if todo:
-        names = ", ".join(sorted({row.trace_key.rsplit("/", 1)[-1] for row in todo})[:5])
+        advance(before - len(found.missing))
+    if found.left:
+        named = {row.trace_key: row.name for row in wanted if row.kind == "trace"}
+        keys = [row.trace_key for row in found.missing] + [trace_of(key) for key in found.vanished]
+        trials = ", ".join(sorted({named[key] for key in keys})[:5])
         raise IncompleteError(
-            f"Opik took {len(todo)} rows of job {job_id} and does not hold them (trials {names}).",
+            f"Opik took {found.left} rows and does not hold them as they were sent (trials {trials}).",
             "Run the same command again; if it stays so, look at the Opik server's log.",
         )
-    result.traces |= traces
-    result.spans |= spans
+    for row in wanted:
+        (result.traces if row.kind == "trace" else result.spans)[row.key] = found.stored[row.key]
+    of_traces = {key: row.id for key, row in found.stored.items() if trace_of(key) == key}
+    result.trace_ids |= set(of_traces.values())
+    result.strangers[job_id] = len(of_traces.keys() - {row.trace_key for row in wanted})
 
 
-def _look(
-    job_id: str, wanted: Sequence[Row], store: OpikStore
-) -> tuple[dict[str, Stored], dict[str, Stored], list[Row]]:
-    """The stored traces and spans of a job, and the rows that are missing or differ."""
-    traces, spans = store.find_traces(job_id), store.find_spans(job_id)
-    stored = {**traces, **spans}
-    todo = [row for row in wanted if row.key not in stored or stored[row.key].digest != row.digest]
-    return traces, spans, todo
+def _write(
+    wanted: Sequence[Row], found: _Found, minted: dict[str, str], store: OpikStore, written: Written, at: datetime
+) -> None:
+    """Sends the rows that are missing or differ.
 
-
-def _write(todo: list[Row], stored: Mapping[str, Stored], store: OpikStore, written: Written, clock: Clock) -> None:
-    ids = {key: row.id for key, row in stored.items()}
-    at = clock()
+    A row keeps its id. Where that is too old to be sent as new, it is changed in place; but a change in place takes
+    nothing away, and Opik removes no single span: a trial that must lose something is removed and sent anew.
+    """
+    ids = minted | {key: row.id for key, row in found.stored.items()}
+    anew = {trace_of(key) for key in found.vanished}
+    anew |= {row.trace_key for row in found.missing if _must_lose(row, found.stored.get(row.key), at)}
+    if anew:
+        store.delete_traces([ids[key] for key in anew if key in ids])
+    todo = [row for row in wanted if row.trace_key in anew]
+    todo += [row for row in found.missing if row.trace_key not in anew]
     whole: list[Row] = []
     for row in todo:
-        if row.key not in ids:
-            ids[row.key] = mint(f"{store.project}|{row.key}", at)
+        if row.trace_key in anew:
+            ids[row.key] = minted[row.key] = mint(f"{store.project}|{row.key}|{ids.get(row.key, 'new')}", at)
             whole.append(row)
-        elif at - minted_at(ids[row.key]) <= _FRESH:
+        elif row.key not in ids:
+            ids[row.key] = minted[row.key] = mint(f"{store.project}|{row.key}", at)
+            whole.append(row)
+        elif _is_fresh(ids[row.key], at):
             whole.append(row)
         elif row.kind == "trace":
             store.update_trace(ids[row.key], row)
@@ -182,132 +206,19 @@ def _write(todo: list[Row], stored: Mapping[str, Stored], store: OpikStore, writ
     store.send_spans([(ids[row.key], row) for row in whole if row.kind != "trace"], ids)
 
 
-def _experiments(trials: list[Trial], store: OpikStore, result: Uploaded, clock: Clock) -> None:
-    """One experiment per variant and job, one dataset item per task, one experiment item per trial."""
-    by_dataset: dict[str, list[Trial]] = defaultdict(list)
-    for trial in trials:
-        by_dataset[trial.dataset].append(trial)
-    for dataset, members in by_dataset.items():
-        dataset_id, tasks = store.dataset(dataset)
-        new = {trial.task: trial for trial in members if trial.task not in tasks}
-        if new:
-            items = {fixed(f"{dataset}|{task}"): _dataset_item(trial) for task, trial in new.items()}
-            store.send_dataset_items(dataset, items)
-            tasks |= {task: fixed(f"{dataset}|{task}") for task in new}
-            result.written.dataset_items += len(new)
-        stored = store.find_experiments(dataset_id)
-        by_variant: dict[str, list[Trial]] = defaultdict(list)
-        for trial in members:
-            by_variant[trial.variant.name].append(trial)
-        for attempts in by_variant.values():
-            first = attempts[0]
-            metadata = _configuration(first, store.project)
-            key = str(metadata[KEY])
-            found = stored.get(key)
-            experiment = Experiment(
-                id=found.id if found else mint(key, clock()),
-                name=f"{dataset}/{first.variant.name}/{first.job}",
-                job_id=first.job_id,
-                variant=first.variant.name,
-                dataset=dataset,
-                metadata=metadata,
-                scores=found.scores if found else {},
-                is_new=found is None,
-            )
-            if found is None:
-                tags = ["kilobench", *(f"{kind}:{name}" for kind, name in _tags(first))]
-                store.create_experiment(experiment.id, dataset, experiment.name, metadata, [tag[:100] for tag in tags])
-                result.written.experiments += 1
-            result.experiments.append(experiment)
-            present = store.experiment_traces(found.name, found.id) if found else set[str]()
-            traces = {result.traces[trial_key(trial)].id: trial.task for trial in attempts}
-            items = [
-                (mint(f"{key}|{trace}", clock()), experiment.id, tasks[task], trace)
-                for trace, task in traces.items()
-                if trace not in present
-            ]
-            if items:
-                store.send_experiment_items(items)
-            result.written.experiment_items += len(items)
+def _is_fresh(row_id: str, at: datetime) -> bool:
+    return at - minted_at(row_id) <= _FRESH
 
 
-def _dataset_item(trial: Trial) -> Object:
-    asked = next((step.message for step in trial.steps if step.source.value == "user"), None)
-    return {"task": trial.task, "instruction": asked, "dataset": trial.dataset}
-
-
-def _tags(trial: Trial) -> list[tuple[str, str]]:
-    variant = trial.variant
-    return [("job", trial.job), ("agent", variant.agent), ("model", variant.model_name or "unknown")]
-
-
-def _configuration(trial: Trial, project: str) -> Object:
-    """An experiment's configuration: every field of the variant, so that Opik can group and filter by it."""
-    variant = trial.variant
-    return {
-        JOB: trial.job_id,
-        KEY: f"{project}|experiment|{trial.job_id}|{trial.dataset}|{variant.name}",
-        "variant": variant.name,
-        "agent": variant.agent,
-        "agent_version": variant.agent_version,
-        "model": variant.model,
-        "provider": variant.provider,
-        "effort": variant.effort,
-        "settings_digest": variant.digest,
-        "dataset": trial.dataset,
-        "dataset_version": trial.dataset_version,
-        "job": trial.job,
-        "project": project,
-    }
-
-
-def trial_scores(trial: Trial, cost: TrialCost, row_id: str) -> list[Score]:
-    """A trace's own scores: its rewards, cost, steps and tokens; what is not known has none."""
-    tokens = trial_tokens(trial)
-    whole = None if tokens is None or tokens.prompt is None or tokens.output is None else tokens.prompt + tokens.output
-    values: dict[str, float | None] = {
-        "reward": trial.reward,
-        **{f"reward.{key}": value for key, value in trial.rewards.items() if key != "reward"},
-        "cost_usd": cost.usd,
-        "steps": len(trial.agent_steps) or None,
-        "tokens": whole,
-    }
-    reasons = {"reward": f"{trial.status.value}", "cost_usd": cost.provenance.value}
-    return [
-        Score(row_id, name, round(value, 9), reason=reasons.get(name))
-        for name, value in values.items()
-        if value is not None
-    ]
-
-
-def write_scores(
-    wanted: Sequence[Score],
-    stored: Mapping[str, Stored],
-    ours: Sequence[str],
-    send: Callable[[Sequence[Score]], None],
-    delete: Callable[[Score], None],
-) -> int:
-    """Brings scores to what they should be, touching only those that differ.
-
-    Args:
-        wanted: the scores that should be there.
-        stored: the rows with the scores that are there.
-        ours: names of scores that are removed where they are stored and not wanted.
-        send: stores scores.
-        delete: removes one.
-
-    Returns:
-        How many were written or removed.
-    """
-    there = {(row.id, score.name): score for row in stored.values() for score in row.scores.values()}
-    changed = [score for score in wanted if there.get((score.row_id, score.name)) != score]
-    if changed:
-        send(changed)
-    kept = {(score.row_id, score.name) for score in wanted}
-    stale = [score for key, score in there.items() if score.name in ours and key not in kept]
-    for score in stale:
-        delete(score)
-    return len(changed) + len(stale)
+def _must_lose(row: Row, stored: Stored | None, at: datetime) -> bool:
+    """Whether a row is too old to be replaced, and must lose or change what a change in place leaves as it is."""
+    if stored is None or _is_fresh(stored.id, at):
+        return False
+    wanted = {"end_time": row.end_time, "error": row.error}
+    if row.kind != "trace":  # A trace's usage and cost are the sums over its spans.
+        wanted |= {"usage": row.usage, "cost": row.cost_usd}
+    lost = {name for name, value in wanted.items() if not value} & stored.has
+    return bool(lost) or row.start_time != stored.start_time
 
 
 def span_id(uploaded: Uploaded, trial: Trial, step: int) -> str:

@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from adapter.harbor import read_trial
+from adapter.jobs import read_job
+from adapter.trial import Trial
+
 START = "2026-03-01T10:00:00Z"
 END = "2026-03-01T10:05:00Z"
 
@@ -85,11 +89,17 @@ class JobBuilder:
         version: str | None = "1.0",
         model: str | None = "openai/gpt-5-mini",
         kwargs: dict[str, Any] | None = None,
+        settings: dict[str, Any] | None = None,
+        verifier: dict[str, Any] | None = None,
         exception: str | None = None,
         raw_trajectory: str | dict[str, Any] | None = None,
         **result: Any,
     ) -> Path:
-        """Adds a trial; `steps=None` is a short ordinary run, `steps=[]` no trajectory at all."""
+        """Adds a trial; `steps=None` is a short ordinary run, `steps=[]` no trajectory at all.
+
+        `settings` and `verifier` are Harbor's own settings of the agent and the verifier; `result` replaces whole
+        fields of the trial's result.
+        """
         if steps is None:
             steps = [user_step(), agent_step("Done.", ("bash", {"command": "ls"}, "a.py"), cost=0.01)]
         provider, _, bare = (model or "").rpartition("/")
@@ -99,7 +109,11 @@ class JobBuilder:
             "trial_name": name,
             "source": "set",
             "task_checksum": "c" * 8,
-            "config": {"agent": {"name": agent, "model_name": model, "kwargs": kwargs or {}}, "job_id": self.id},
+            "config": {
+                "agent": {"name": agent, "model_name": model, "kwargs": kwargs or {}} | (settings or {}),
+                "verifier": verifier or {},
+                "job_id": self.id,
+            },
             "agent_info": {
                 "name": agent,
                 "version": version or "unknown",
@@ -120,3 +134,17 @@ class JobBuilder:
         elif steps:
             self._write(f"{name}/agent/trajectory.json", trajectory(steps))
         return self.path / name
+
+    def segment(self, trial: str, name: str, value: str | dict[str, Any]) -> None:
+        """Adds the trajectory of one step of a multi-step trial."""
+        self._write(f"{trial}/steps/{name}/agent/trajectory.json", value)
+
+
+def read_one(job: JobBuilder, folder: Path) -> Trial:
+    """The record of one of the job's trials."""
+    return read_trial(read_job(job.path), folder)
+
+
+def codes(trial: Trial) -> set[str]:
+    """What the reader noticed about a trial."""
+    return {finding.code for finding in trial.findings}

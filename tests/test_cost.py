@@ -104,6 +104,29 @@ def test_the_residual_is_what_the_runs_own_total_has_over_its_steps() -> None:
     assert price_trial(trial(step(1, 1), recorded_cost_usd=1.0)).residual_usd is None
 
 
+def test_steps_that_sum_to_more_than_the_run_are_shares_of_it() -> None:
+    # As mini-swe-agent's: each is the run's cost times its own share of the tokens so far.
+    cost = price_trial(trial(step(1, 1, cost=1.0), step(2, 2, cost=0.5), recorded_cost_usd=1.0))
+    assert [(one.usd, one.provenance) for one in cost.steps] == [
+        (pytest.approx(2 / 3), Provenance.APPORTIONED),
+        (pytest.approx(1 / 3), Provenance.APPORTIONED),
+    ]
+    assert (cost.usd, cost.provenance, cost.residual_usd) == (1.0, Provenance.RECORDED, -0.5)
+
+
+def test_a_cost_that_harbor_estimated_is_a_price_and_not_a_bill() -> None:
+    cost = price_trial(trial(step(1, 1, cost=0.5, cost_is_estimate=True)))
+    assert (cost.usd, cost.provenance, cost.steps[0].provenance) == (0.5, Provenance.PRICED, Provenance.PRICED)
+    assert cost.price == "litellm, by Harbor at the time of the run"
+
+
+def test_steps_of_a_run_that_was_not_read_whole_do_not_sum_to_it() -> None:
+    part = step(1, 1, Tokens(1, 0, 0, 1), cost=0.5)
+    assert price_trial(trial(part, is_whole=False)).usd is None
+    assert trial_tokens(trial(part, is_whole=False)) is None
+    assert trial_tokens(trial(part, is_whole=False, recorded_tokens=Tokens(9, 0, 0, 9))) == Tokens(9, 0, 0, 9)
+
+
 def test_a_runs_total_tokens_are_priced_when_its_calls_are_not_known() -> None:
     fixed = Variant("toy", "1.0", "gpt-5-mini", "openai")
     cost = price_trial(trial(step(1, 1), variant=fixed, recorded_tokens=Tokens(1_000_000, 0, 0, 0)))

@@ -1,28 +1,15 @@
-"""Harbor's folders become trial records; what is wrong with them is named, and nothing unknown becomes a number."""
+"""Harbor's folders become trial records: how each ended, what it cost in all, and which variant it ran."""
 
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builder import JobBuilder, agent_step, trajectory, user_step
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from builder import JobBuilder, agent_step, codes, read_one, trajectory, user_step
 
-from adapter.errors import BadInputError, UnreadableError
-from adapter.harbor import find_jobs, read_job, read_trial
-from adapter.trial import Source, Status, Tokens, Trial
-
-
-def read_one(job: JobBuilder, folder: Path) -> Trial:
-    return read_trial(read_job(job.path), folder)
-
-
-def codes(trial: Trial) -> set[str]:
-    return {finding.code for finding in trial.findings}
+from adapter.trial import Source, Status, Tokens
 
 
 def test_an_ordinary_trial_is_read_whole(tmp_path: Path) -> None:
@@ -47,141 +34,6 @@ def test_the_same_folder_gives_the_same_ids_wherever_it_lies(tmp_path: Path) -> 
     here, there = (JobBuilder(tmp_path / place) for place in ("here", "there"))
     one, other = (read_one(job, job.trial()) for job in (here, there))
     assert (one.job_id, one.trial_id) == (other.job_id, other.trial_id)
-
-
-# What a step's field holds, what the record then says, and the finding that names it.
-TRAPS: list[tuple[str, dict[str, Any], dict[str, Any], str | None]] = [
-    ("no metrics", {"metrics": None}, {"tokens": None, "recorded_cost_usd": None}, None),
-    (
-        "a cost of 0 for tokens used",
-        {"metrics": {"prompt_tokens": 10, "completion_tokens": 1, "cost_usd": 0.0}},
-        {"recorded_cost_usd": None},
-        "cost_zero_with_tokens",
-    ),
-    (
-        "a NaN cost",
-        {"metrics": {"prompt_tokens": 10, "completion_tokens": 1, "cost_usd": math.nan}},
-        {"recorded_cost_usd": None},
-        "bad_cost",
-    ),
-    (
-        "a cost below 0",
-        {"metrics": {"prompt_tokens": 10, "completion_tokens": 1, "cost_usd": -1.0}},
-        {"recorded_cost_usd": None},
-        "bad_cost",
-    ),
-    (
-        "a token count below 0",
-        {"metrics": {"prompt_tokens": -5, "completion_tokens": 7}},
-        {"tokens": Tokens(output=7)},
-        "bad_token_count",
-    ),
-    (
-        "all token counts 0",
-        {"metrics": {"prompt_tokens": 0, "completion_tokens": 0, "cached_tokens": 0}},
-        {"tokens": None},
-        "zero_tokens",
-    ),
-    (
-        "more cached than prompt tokens",
-        {"metrics": {"prompt_tokens": 10, "completion_tokens": 1, "cached_tokens": 100}},
-        {"tokens": Tokens(input=10, cache_read=100, output=1)},
-        "cached_above_prompt",
-    ),
-    ("a message that is null", {"message": None}, {"message": ""}, "off_schema"),
-    (
-        "a message that is an object",
-        {"message": {"role": "assistant", "content": "hi", "reasoning": "because"}},
-        {"message": "hi", "reasoning": "because"},
-        "message_is_object",
-    ),
-    (
-        "a message in parts",
-        {
-            "message": [
-                {"type": "text", "text": "a"},
-                {"type": "image", "source": {"media_type": "image/png", "path": "x.png"}},
-            ]
-        },
-        {"message": "a\n[image: x.png]"},
-        None,
-    ),
-    ("a key that no schema knows", {"surprise": 1}, {"message": "said"}, "off_schema"),
-    ("a source that no schema knows", {"source": "robot"}, {"source": Source.SYSTEM}, "unknown_source"),
-    ("a time stamp without a zone", {"timestamp": "2026-03-01T10:00:00"}, {"message": "said"}, "naive_timestamp"),
-    ("a time stamp that is none", {"timestamp": "yesterday"}, {"timestamp": None}, "no_timestamp"),
-    ("carried-over context", {"is_copied_context": True}, {"is_copied": True, "tokens": None, "call": None}, None),
-]
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected", "finding"), [trap[1:] for trap in TRAPS], ids=[trap[0] for trap in TRAPS]
-)
-def test_a_trap_in_a_step_is_read_and_named(
-    tmp_path: Path, fields: dict[str, Any], expected: dict[str, Any], finding: str | None
-) -> None:
-    job = JobBuilder(tmp_path)
-    step = {key: value for key, value in (agent_step("said") | fields).items() if value is not None or key == "message"}
-    trial = read_one(job, job.trial(raw_trajectory=trajectory([step])))
-
-    (read,) = trial.steps
-    assert {name: getattr(read, name) for name in expected} == expected
-    assert finding is None or finding in codes(trial)
-    assert finding is not None or codes(trial) == set()
-
-
-# How an agent names tokens written to the cache, and what is then the fresh input of 1,000 prompt tokens.
-WRITES = [
-    ("cache_creation_input_tokens", Tokens(input=500, cache_read=300, cache_write=200, output=50)),
-    ("cache_write_input_tokens", Tokens(input=500, cache_read=300, cache_write=200, output=50)),
-    ("cache_write_tokens", Tokens(input=700, cache_read=300, cache_write=200, output=50)),
-]
-
-
-@pytest.mark.parametrize(("key", "expected"), WRITES)
-def test_cache_writes_are_taken_from_the_prompt_only_where_the_agent_counts_them_there(
-    tmp_path: Path, key: str, expected: Tokens
-) -> None:
-    job = JobBuilder(tmp_path)
-    step = agent_step("x", tokens=(1000, 50, 300))
-    step["metrics"]["extra"] = {key: 200}
-    assert read_one(job, job.trial(steps=[step])).steps[0].tokens == expected
-
-
-def test_arguments_as_text_are_parsed_and_those_that_do_not_parse_are_kept(tmp_path: Path) -> None:
-    job = JobBuilder(tmp_path)
-    steps = [agent_step("x", ("bash", '{"command": "ls"}', "ok"), ("bash", '{"command": "l', "bad"))]
-    trial = read_one(job, job.trial(steps=steps))
-    first, second = trial.steps[0].tool_calls
-    assert (first.arguments, first.output) == ({"command": "ls"}, "ok")
-    assert (second.arguments, second.output) == ('{"command": "l', "bad")
-    assert {"arguments_as_text", "arguments_unparsable"} <= codes(trial)
-
-
-def test_a_result_goes_to_the_call_it_names_or_to_the_only_one(tmp_path: Path) -> None:
-    job = JobBuilder(tmp_path)
-    unnamed = agent_step("one", ("a", {}, None))
-    unnamed["observation"] = {"results": [{"content": "mine"}]}
-    ambiguous = agent_step("two", ("a", {}, None), ("b", {}, None))
-    ambiguous["observation"] = {"results": [{"content": "whose?"}]}
-    one, two = read_one(job, job.trial(steps=[unnamed, ambiguous])).steps
-    assert one.tool_calls[0].output == "mine"
-    assert [call.output for call in two.tool_calls] == [None, None]
-    assert two.observations == ("whose?",)
-
-
-def test_one_call_written_as_several_steps_is_one_call(tmp_path: Path) -> None:
-    job = JobBuilder(tmp_path)
-    at, later = "2026-03-01T10:01:00Z", "2026-03-01T10:02:00Z"
-    steps = [
-        agent_step("text", at=at, reasoning="why"),
-        agent_step("call", at=at, tokens=None, reasoning="why"),
-        agent_step("late part of it", at=later, tokens=None, reasoning="why"),
-        agent_step("next", at=later),
-        user_step("go on"),
-        agent_step("after the user", at=later, tokens=None),
-    ]
-    assert [step.call for step in read_one(job, job.trial(steps=steps)).steps] == [1, 1, 1, 2, None, 3]
 
 
 def test_a_multi_step_trial_is_one_run_in_the_order_of_its_steps(tmp_path: Path) -> None:
@@ -217,6 +69,104 @@ def test_a_multi_step_trial_is_one_run_in_the_order_of_its_steps(tmp_path: Path)
     assert trial.agent_time.seconds == 240
 
 
+def context(cost: float | None = None, prompt: int | None = None, output: int | None = None) -> dict[str, Any]:
+    """Harbor's `agent_result`."""
+    return {"cost_usd": cost, "n_input_tokens": prompt, "n_output_tokens": output, "n_cache_tokens": 0}
+
+
+def final(cost: float | None = None, prompt: int | None = None) -> dict[str, Any]:
+    """An ATIF file's `final_metrics`."""
+    return {"total_cost_usd": cost, "total_prompt_tokens": prompt, "total_completion_tokens": prompt and 1}
+
+
+# Harbor's totals for the trial, those for each step, the files' totals, more of the files; then cost and input tokens.
+OWN_TOTALS: list[tuple[str, dict[str, Any] | None, list[Any], list[dict[str, Any]], dict[str, Any], Any, Any]] = [
+    ("the trial's cost comes first", context(1.0), [context(0.3), context(0.3)], [final(5.0)] * 2, {}, 1.0, None),
+    ("all steps have one", None, [context(0.25), context(0.5)], [], {}, 0.75, None),
+    ("one step has none", None, [context(0.25), context()], [], {}, None, None),
+    ("one step has no result", None, [context(0.25), None], [], {}, None, None),
+    ("else all files", None, [context(0.25), None], [final(1.0), final(2.0)], {}, 3.0, None),
+    ("one file has none", None, [None, None], [final(1.0), final()], {}, None, None),
+    ("not all was read", None, [None], [final(1.0, 10)], {"continued_trajectory_ref": "x.json"}, None, None),
+    ("a cost of 0 is none", context(0.0), [], [], {}, None, None),
+    ("files' tokens come first", context(1.0, 100, 1), [], [final(None, 10)], {}, 1.0, 10),
+    ("one file has no tokens", context(1.0, 100, 1), [None, None], [final(None, 10), final()], {}, 1.0, 100),
+    (
+        "not all was read, and Harbor counts it all",
+        context(1.0, 100, 1),
+        [],
+        [final(0.5, 10)],
+        {"subagent_trajectories": [{"steps": []}]},
+        1.0,
+        100,
+    ),
+    ("all steps have tokens", None, [context(None, 5, 1), context(None, 6, 1)], [], {}, None, 11),
+    ("one step has no tokens", None, [context(None, 5, 1), context()], [], {}, None, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("of_trial", "of_steps", "of_files", "more", "cost", "prompt"),
+    [case[1:] for case in OWN_TOTALS],
+    ids=[case[0] for case in OWN_TOTALS],
+)
+def test_a_total_is_known_only_if_it_is_the_whole_runs(
+    tmp_path: Path,
+    of_trial: dict[str, Any] | None,
+    of_steps: list[Any],
+    of_files: list[dict[str, Any]],
+    more: dict[str, Any],
+    cost: float | None,
+    prompt: int | None,
+) -> None:
+    job = JobBuilder(tmp_path)
+    results = [{"step_name": f"s{number}", "agent_result": one} for number, one in enumerate(of_steps)]
+    files = [trajectory([agent_step("x")], final_metrics=one, **more) for one in of_files]
+    folder = job.trial(steps=[], agent_result=of_trial, step_results=results)
+    if not results and files:
+        folder = job.trial(raw_trajectory=files[0], agent_result=of_trial)
+    else:
+        for number, file in enumerate(files):
+            job.segment(folder.name, f"s{number}", file)
+    trial = read_one(job, folder)
+    assert trial.recorded_cost_usd == cost
+    assert (trial.recorded_tokens.prompt if trial.recorded_tokens else None) == prompt
+
+
+REF = {"observation": {"results": [{"content": "x", "subagent_trajectory_ref": [{"session_id": "s"}]}]}}
+# What is not read, and the finding that says so.
+PARTS: list[tuple[str | dict[str, Any], str | None]] = [
+    (trajectory([agent_step("x")]), None),
+    (trajectory([agent_step("x")], continued_trajectory_ref="more.json"), "continued_trajectory_ref_not_read"),
+    (trajectory([agent_step("x")], subagent_trajectories=[{"steps": []}]), "subagent_trajectories_not_read"),
+    (trajectory([agent_step("x") | REF]), "subagent_trajectory_ref_not_read"),
+    ("{", "trajectory_unreadable"),
+]
+
+
+@pytest.mark.parametrize(("file", "finding"), PARTS)
+def test_a_trial_is_whole_only_if_no_part_of_its_run_is_elsewhere(
+    tmp_path: Path, file: str | dict[str, Any], finding: str | None
+) -> None:
+    job = JobBuilder(tmp_path)
+    trial = read_one(job, job.trial(raw_trajectory=file))
+    assert trial.is_whole == (finding is None)
+    assert finding is None or finding in codes(trial)
+
+
+@pytest.mark.parametrize(("written", "is_whole"), [((), True), (("a",), False), (("a", "b"), True)])
+def test_a_multi_step_trial_is_whole_with_the_trajectories_of_all_its_steps(
+    tmp_path: Path, written: tuple[str, ...], is_whole: bool
+) -> None:
+    job = JobBuilder(tmp_path)
+    folder = job.trial(steps=[], step_results=[{"step_name": name} for name in "ab"])
+    for name in written:
+        job.segment(folder.name, name, trajectory([agent_step("x")]))
+    trial = read_one(job, folder)
+    assert trial.is_whole == is_whole
+    assert ("step_without_trajectory" in codes(trial)) == (not is_whole)
+
+
 # Reward, exception, status.
 ENDS = [
     (1.0, None, Status.PASSED),
@@ -250,6 +200,66 @@ def test_all_reward_keys_are_kept_and_reward_decides(tmp_path: Path) -> None:
     assert (many.rewards, many.status) == ({"reward": 0.0, "file_written": 1.0}, Status.FAILED)
     lone = read_one(job, job.trial("b__1", verifier_result={"rewards": {"score": 1}}))
     assert (lone.reward, lone.status) == (1.0, Status.PASSED)
+
+
+# Rewards as recorded, the one that decides, and the status.
+REWARDS: list[tuple[dict[str, Any], float | None, Status]] = [
+    ({"a": 1.0, "b": 1.0}, None, Status.UNGRADED),
+    ({"reward": None}, None, Status.UNGRADED),
+    ({"reward": 1e9, "a": 1}, None, Status.UNGRADED),
+    ({"reward": -(10**400)}, None, Status.UNGRADED),
+    ({"reward": 999_999_999}, 999_999_999, Status.PASSED),
+    ({}, None, Status.INFRASTRUCTURE_ERROR),
+]
+
+
+@pytest.mark.parametrize(("rewards", "reward", "expected"), REWARDS)
+def test_rewards_of_which_none_decides_leave_a_trial_ungraded(
+    tmp_path: Path, rewards: dict[str, Any], reward: float | None, expected: Status
+) -> None:
+    job = JobBuilder(tmp_path)
+    trial = read_one(job, job.trial(verifier_result={"rewards": rewards}))
+    assert (trial.reward, trial.status) == (reward, expected)
+    assert all(abs(value) <= 999_999_999 for value in trial.rewards.values())
+
+
+def test_a_reward_that_is_beyond_belief_is_named(tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    trial = read_one(job, job.trial(verifier_result={"rewards": {"reward": 1.0, "speed": -1e9}}))
+    assert (trial.rewards, trial.status) == ({"reward": 1.0}, Status.PASSED)
+    assert "reward_out_of_range" in codes(trial)
+
+
+def test_a_trial_whose_verifier_was_switched_off_is_ungraded_unless_it_broke(tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    off = {"reward": None, "verifier": {"disable": True}}
+    assert read_one(job, job.trial("a__1", **off)).status is Status.UNGRADED
+    assert read_one(job, job.trial("b__1", **off, exception="SomeError")).status is Status.AGENT_ERROR
+
+
+# The verifier's own files, the recorded exception, and the rewards and status they come to.
+VERIFIER_FILES: list[tuple[dict[str, str], str | None, dict[str, float], Status]] = [
+    ({"reward.json": '{"reward": 1.0, "speed": 2}'}, None, {"reward": 1.0, "speed": 2.0}, Status.PASSED),
+    ({"reward.txt": " 1\n"}, None, {"reward": 1.0}, Status.PASSED),
+    ({"reward.json": '{"reward": 0}', "reward.txt": "1"}, None, {"reward": 0.0}, Status.FAILED),
+    ({"reward.json": "{", "reward.txt": "0.5"}, None, {"reward": 0.5}, Status.FAILED),
+    ({"reward.txt": "good"}, None, {}, Status.INFRASTRUCTURE_ERROR),
+    ({"reward.txt": "1"}, "AgentTimeoutError", {"reward": 1.0}, Status.PASSED),
+    ({"reward.txt": "1"}, "VerifierTimeoutError", {}, Status.INFRASTRUCTURE_ERROR),
+]
+
+
+@pytest.mark.parametrize(("files", "exception", "rewards", "expected"), VERIFIER_FILES)
+def test_rewards_that_the_result_lacks_are_read_from_the_verifiers_files(
+    tmp_path: Path, files: dict[str, str], exception: str | None, rewards: dict[str, float], expected: Status
+) -> None:
+    job = JobBuilder(tmp_path)
+    folder = job.trial(reward=None, exception=exception)
+    (folder / "verifier").mkdir()
+    for name, text in files.items():
+        (folder / "verifier" / name).write_text(text)
+    trial = read_one(job, folder)
+    assert (trial.rewards, trial.status) == (rewards, expected)
 
 
 # Where the model is written, and the provider and model it gives.
@@ -293,159 +303,44 @@ def test_only_settings_of_the_agent_itself_make_another_variant(
     assert (read_one(job, job.trial(kwargs=kwargs)).variant.digest is not None) == is_other
 
 
-BROKEN_RESULTS = [
-    ("", "empty"),
-    ('{"id": "x", "task_na', "no JSON"),
-    ("[]", "no trial result"),
-    ("{" * 3, "no JSON"),
-    ("[" * 100_000, "nested too deeply"),
+# Harbor's settings of an agent, and whether they make another variant.
+AGENT_SETTINGS: list[tuple[dict[str, Any], bool]] = [
+    ({"override_timeout_sec": None, "env": {}, "skills": [], "mcp_servers": [], "resume_trajectory": False}, False),
+    ({"n_concurrent": 3, "model_name": "x/y"}, False),
+    ({"override_timeout_sec": 60.0}, True),
+    ({"max_timeout_sec": 60.0}, True),
+    ({"env": {"MAX_THINKING_TOKENS": "1000"}}, True),
+    ({"env": {"MODE": "${MODE}"}}, True),
+    ({"env": {"OPENAI_API_KEY": "a", "GH_TOKEN": "b", "MY_SECRET": "c", "PASSWORD": "d"}}, False),
+    ({"env": {"OPENAI_BASE_URL": "http://x", "API_BASE": "http://y"}}, False),
+    ({"skills": ["here"]}, True),
+    ({"mcp_servers": [{"name": "files"}]}, True),
+    ({"load_trajectory": "session.json"}, True),
+    ({"resume_trajectory": True}, True),
+    ({"extra_allowed_hosts": ["pypi.example"]}, True),
+    ({"kwargs": {"auth_token": "a", "max_tokens": None}}, False),
+    ({"kwargs": {"max_tokens": 100}}, True),
+    ({"kwargs": {"version": "2", "reasoning_effort": "high"}}, False),
 ]
 
 
-@pytest.mark.parametrize(("text", "reason"), BROKEN_RESULTS)
-def test_a_result_that_cannot_be_read_is_a_reason(tmp_path: Path, text: str, reason: str) -> None:
-    job = JobBuilder(tmp_path)
-    folder = job.trial()
-    (folder / "result.json").write_text(text)
-    with pytest.raises(UnreadableError, match=reason):
-        read_one(job, folder)
-
-
-def test_binary_garbage_and_a_missing_result_are_reasons(tmp_path: Path) -> None:
-    job = JobBuilder(tmp_path)
-    garbage, missing = job.trial("a__1"), job.trial("b__1")
-    (garbage / "result.json").write_bytes(bytes(range(256)) * 10)
-    (missing / "result.json").unlink()
-    with pytest.raises(UnreadableError, match=r"no text|no JSON"):
-        read_one(job, garbage)
-    with pytest.raises(UnreadableError, match="still running or was killed"):
-        read_one(job, missing)
-
-
-def test_a_file_that_cannot_be_opened_is_a_reason(tmp_path: Path) -> None:
-    job = JobBuilder(tmp_path)
-    folder = job.trial()
-    (folder / "result.json").unlink()
-    (folder / "result.json").mkdir()
-    with pytest.raises(UnreadableError, match="directory"):
-        read_one(job, folder)
-
-
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\x00\x01"])
-def test_a_broken_trajectory_leaves_the_trial_and_its_reward(tmp_path: Path, text: str) -> None:
-    job = JobBuilder(tmp_path)
-    trial = read_one(job, job.trial(raw_trajectory=text))
-    assert (trial.status, trial.steps) == (Status.PASSED, ())
-    assert "trajectory_unreadable" in codes(trial) or "no_trajectory" in codes(trial)
-
-
-@pytest.mark.parametrize("count", [0, 10_000])
-def test_a_trajectory_of_any_length_is_read(tmp_path: Path, count: int) -> None:
-    job = JobBuilder(tmp_path)
-    trial = read_one(job, job.trial(raw_trajectory=trajectory([agent_step("x") for _ in range(count)])))
-    assert len(trial.steps) == count
-
-
-def test_a_lone_surrogate_does_not_hide_the_rest(tmp_path: Path) -> None:
-    job = JobBuilder(tmp_path)
-    text = json.dumps(trajectory([agent_step("before \ud800 after")]))
-    assert read_one(job, job.trial(raw_trajectory=text)).steps[0].message == "before ? after"
-
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a JSON value."""
-    if isinstance(value, dict):
-        return [path, *(place for key, item in value.items() for place in places(item, (*path, key)))]
-    if isinstance(value, list):
-        return [path, *(place for index, item in enumerate(value) for place in places(item, (*path, index)))]
-    return [path]
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_whatever_stands_in_a_field_the_trial_is_read_or_there_is_one_reason(
-    tmp_path: Path, data: st.DataObject
+@pytest.mark.parametrize(("agent", "is_other"), AGENT_SETTINGS)
+def test_harbors_settings_of_the_agent_make_another_variant_and_secrets_do_not(
+    tmp_path: Path, agent: dict[str, Any], is_other: bool
 ) -> None:
-    job_folder = tmp_path / "job"
-    if not job_folder.exists():
-        job = JobBuilder(tmp_path)
-        job.trial(steps=[user_step(), agent_step("x", ("bash", {"command": "ls"}, "out"), cost=0.1)])
-    folder = job_folder / "task-a__1"
-    for name in ("result.json", "agent/trajectory.json"):
-        original = (folder / name).with_suffix(".original")
-        if not original.exists():
-            original.write_text((folder / name).read_text())
-        value = json.loads(original.read_text())
-        place = data.draw(st.sampled_from(places(value)))
-        new = data.draw(JSON_VALUES)
-        if place:
-            parent = value
-            for key in place[:-1]:
-                parent = parent[key]
-            parent[place[-1]] = new
-        else:
-            value = new
-        (folder / name).write_text(json.dumps(value))
-    try:
-        trial = read_trial(read_job(job_folder), folder)
-    except UnreadableError as error:
-        assert str(error)  # noqa: PT017  (either outcome is right; neither may be a traceback)
-        return
-    for step in trial.steps:
-        assert step.recorded_cost_usd is None or step.recorded_cost_usd > 0
-        assert step.tokens is None or all(
-            count is None or count >= 0 for count in (step.tokens.input, step.tokens.output, step.tokens.cache_read)
-        )
-
-
-def test_jobs_are_found_in_a_job_and_in_a_folder_of_jobs(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        JobBuilder(tmp_path / "jobs", name).trial()
-    (tmp_path / "jobs" / "notes").mkdir()
-    assert [job.name for job in find_jobs([tmp_path / "jobs"])] == ["one", "two"]
-    assert [job.name for job in find_jobs([tmp_path / "jobs" / "two", tmp_path / "jobs"])] == ["two", "one"]
-
-
-def test_a_link_out_of_a_job_is_not_followed(tmp_path: Path) -> None:
-    job, other = JobBuilder(tmp_path, "job"), JobBuilder(tmp_path, "other")
-    job.trial("a__1")
-    (job.path / "b__1").symlink_to(other.trial("b__1"))
-    assert [folder.name for folder in read_job(job.path).trials] == ["a__1"]
-
-
-def test_a_job_without_its_own_files_keeps_its_trials(tmp_path: Path) -> None:
     job = JobBuilder(tmp_path)
-    job.trial()
-    (job.path / "result.json").write_text("{")
-    read = read_job(job.path)
-    assert (len(read.trials), read.is_finished) == (1, False)
-    assert [finding.code for finding in read.findings] == ["file_unreadable"]
+    assert (read_one(job, job.trial(settings=agent)).variant.digest is not None) == is_other
 
 
-def bad_paths(tmp_path: Path) -> dict[str, Path]:
-    """One of each thing that is no job."""
-    empty_job = JobBuilder(tmp_path, "empty-job")
-    job = JobBuilder(tmp_path, "job")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "file").write_text("")
-    return {
-        "does not exist": tmp_path / "missing",
-        "is a file": tmp_path / "file",
-        "no Harbor job": tmp_path / "folder",
-        "empty job": empty_job.path,
-        "is a trial": job.trial(),
-    }
-
-
-@pytest.mark.parametrize("reason", ["does not exist", "is a file", "no Harbor job", "empty job", "is a trial"])
-def test_a_path_that_is_no_job_is_refused_with_what_to_do(tmp_path: Path, reason: str) -> None:
-    with pytest.raises(BadInputError, match=reason) as caught:
-        find_jobs([bad_paths(tmp_path)[reason]])
-    assert "folder" in caught.value.hint
+def test_variants_that_differ_in_a_setting_are_told_apart_and_those_that_differ_in_a_key_are_not(
+    tmp_path: Path,
+) -> None:
+    job = JobBuilder(tmp_path)
+    settings = [
+        {"mcp_servers": [{"name": "files", "env": {"API_KEY": key}}], "env": {"MODE": mode}}
+        for key, mode in (("1", "fast"), ("2", "fast"), ("1", "slow"))
+    ]
+    one, same, other = (
+        read_one(job, job.trial(f"t__{number}", settings=each)).variant.digest for number, each in enumerate(settings)
+    )
+    assert one == same != other

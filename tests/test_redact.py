@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import types
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum, EnumType
+from time import perf_counter
+from typing import Any, TypeAliasType, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.redact import redact, redact_text
-from adapter.trial import Source, Status, Step, ToolCall, Trial, TrialException, Variant
+from adapter.trial import Finding, Severity, Source, Status, Step, ToolCall, Trial, Variant
 
 # Put together here, so that no scanner of this repository takes them for real ones.
 SECRETS = {
@@ -55,24 +62,76 @@ def test_text_without_secrets_is_not_touched(text: str) -> None:
     assert (redact_text(text, found) == text) == (not found)
 
 
-def test_no_field_of_a_trial_keeps_a_secret() -> None:
+IDS = {"job_id", "trial_id"}
+
+
+def filled(kind: Any, text: str) -> Any:
+    """A value of an annotated type in which every text there can be is this one."""
+    if isinstance(kind, TypeAliasType):  # a JSON value
+        return {text: [text, {text: text}]}
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return filled(next(one for one in inner if one is not type(None)), text)
+    if origin is tuple:
+        return (filled(inner[0], text),)
+    if origin is dict:
+        return {filled(inner[0], text): filled(inner[1], text)}
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = get_type_hints(kind)
+        return kind(**{one.name: "id" if one.name in IDS else filled(hints[one.name], text) for one in fields(kind)})
+    if isinstance(kind, EnumType):
+        return next(iter(kind))
+    if kind is datetime:
+        return datetime(2026, 3, 1, tzinfo=UTC)
+    return text if kind is str else kind()
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text of a value but those of enumerations, and keys too."""
+    if isinstance(value, Enum):
+        return
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for pair in value.items() for part in pair for text in texts(part))
+    elif isinstance(value, list | tuple):
+        yield from (text for item in value for text in texts(item))
+    elif is_dataclass(value):
+        yield from (text for one in fields(value) for text in texts(getattr(value, one.name)))
+
+
+def test_no_text_of_a_record_keeps_a_secret_whatever_field_it_stands_in() -> None:
     secret = SECRETS["Anthropic key"]
-    step = Step(
-        1,
-        1,
-        Source.AGENT,
-        message=secret,
-        reasoning=secret,
-        tool_calls=(ToolCall("sh", {"a": [{"b": secret}], secret: 1}, secret), ToolCall(secret, secret)),
-        observations=(secret,),
-    )
-    exception = TrialException("Error", secret, secret)
-    trial = Trial("j", "t", "job", "n", "task", "set", Variant("a"), Status.FAILED, (step,), exception=exception)
+    trial: Trial = filled(Trial, secret)
+    assert all(secret in repr(part) for part in (trial.variant, trial.task, trial.rewards, trial.steps[0].model))
+    before = [text for text in texts(trial) if text == secret]
     clean = redact(trial)
+    assert not any(secret in text for text in texts(clean))
     assert secret not in repr(clean)
-    (finding,) = clean.findings
-    assert finding.code == "redacted"
-    assert "10 Anthropic key" in finding.message
+    assert (clean.job_id, clean.trial_id) == ("id", "id")
+    assert redact(replace(trial, job_id=secret)).job_id == secret
+    finding = clean.findings[-1]
+    assert finding == Finding(
+        "redacted",
+        Severity.WARNING,
+        f"Secrets were replaced before anything was sent: {len(before)} Anthropic key.",
+    )
+
+
+def test_arguments_as_text_keep_no_secret() -> None:
+    secret = SECRETS["Anthropic key"]
+    step = Step(1, 1, Source.AGENT, tool_calls=(ToolCall("sh", f"echo {secret}"),))
+    trial = Trial("j", "t", "job", "n", "task", "set", Variant("a"), Status.FAILED, (step,))
+    assert redact(trial).steps[0].tool_calls[0].arguments == "echo [REDACTED: Anthropic key]"
+
+
+def test_long_texts_take_no_time() -> None:
+    output = "a line of sk-learn's output, task-0123 and so on\n" * 3_000
+    steps = tuple(Step(number, number, Source.AGENT, tool_calls=(ToolCall("sh", {}, output),)) for number in range(100))
+    trial = Trial("j", "t", "job", "n", "task", "set", Variant("a"), Status.PASSED, steps)
+    start = perf_counter()
+    assert redact(trial) is trial
+    assert perf_counter() - start < 5
 
 
 def test_a_trial_without_secrets_is_the_same_trial() -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter.harbor import find_jobs, read_trial
+from adapter.harbor import read_trial
+from adapter.jobs import find_jobs
 from adapter.trial import Source, Status, Step, ToolCall, Trial, Variant
 from judges.criteria import criteria
 from judges.rules import RULES, judge

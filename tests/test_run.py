@@ -5,10 +5,14 @@ from __future__ import annotations
 import html
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,6 +86,7 @@ def test_the_whole_job_is_done_and_said(kilobench: Any, jobs: Path, tmp_path: Pa
         "cost_usd": pytest.approx(25.2),
         "cost_known": 24,
         "cost_unknown": 0,
+        "residual_usd": None,
     }
     assert found["written"] == {
         "traces": 24,
@@ -235,7 +240,10 @@ MISTAKES: list[tuple[list[str], int, str]] = [
     (["run", "{tmp}/nowhere"], 2, "does not exist"),
     (["run", "{tmp}"], 2, "is no Harbor job"),
     (["run", "{tmp}/jobs", "--opik", "nonsense"], 2, "is no address"),
+    (["run", "{tmp}/jobs", "--opik", "http://["], 2, "is no address"),
     (["run", "{tmp}/jobs", "--opik", "http://127.0.0.1:9/api"], 3, "No Opik answers"),
+    (["run", "{tmp}/jobs", "--project", " "], 2, "is no name"),
+    (["run", "{tmp}/jobs", "--project", "a\udcff"], 2, "is no name"),
     (["run", "{tmp}/jobs", "--report", "/dev/null/x"], 2, "cannot be written to"),
     (["run", "{tmp}/jobs", "--tables", "/dev/null/x"], 2, "cannot be written to"),
     (["run"], 2, "Missing argument"),
@@ -281,6 +289,41 @@ def test_the_configured_opik_is_used(
     assert not store_path().exists()
 
 
+@pytest.mark.parametrize("body", ["[1]", "{}", "<html>hello</html>"])
+def test_a_web_server_that_is_no_opik_is_refused_at_once(
+    kilobench: Any, jobs: Path, body: str, other_server: Callable[[str], str]
+) -> None:
+    result = kilobench("run", jobs, "--opik", other_server(body))
+    assert result.code in (2, 3)
+    assert "no Opik" in " ".join(result.err.split()) or "refuses" in result.err
+
+
+@pytest.fixture
+def other_server() -> Iterator[Callable[[str], str]]:
+    """A web server on loopback that answers everything with one text."""
+    running: list[ThreadingHTTPServer] = []
+
+    def start(body: str) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: object) -> None:
+                """Silent."""
+
+        running.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        Thread(target=running[0].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{running[0].server_port}/api"
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
 def command(*arguments: object, limit: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """The installed command as a process of its own."""
     binary = Path(sys.executable).with_name("kilobench")
@@ -306,6 +349,59 @@ def test_a_full_disk_ends_with_a_clear_line_and_the_next_run_completes(jobs: Pat
     assert again.returncode == 0
     assert json.loads(again.stdout)["totals"]["trials"] == 24
     assert set(json.loads(command("run", jobs, "--json", KILOBENCH_HOME=home).stdout)["written"].values()) == {0}
+
+
+# How the output goes wrong, and the exit code that is right all the same.
+OUTPUTS = [
+    ("a reader that leaves", "| head -c 1 >/dev/null", 0),
+    ("closed", ">&-", 0),
+    ("full", ">/dev/full", 3),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("redirect", "code"), [case[1:] for case in OUTPUTS], ids=[case[0] for case in OUTPUTS])
+def test_output_that_cannot_be_written_is_no_traceback(
+    kilobench: Any, jobs: Path, tmp_path: Path, redirect: str, code: int
+) -> None:
+    binary = Path(sys.executable).with_name("kilobench")
+    done = subprocess.run(
+        ["bash", "-c", f"'{binary}' run '{jobs / 'v1.0'}' {redirect}; exit ${{PIPESTATUS[0]}}"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == code, done.stderr
+    assert kilobench("run", jobs / "v1.0", "--json").json["written"]["spans"] == 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_that_the_work_is_taken_up_again(jobs: Path) -> None:
+    asked, stopped = Event(), Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.set()
+            stopped.wait()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    binary = Path(sys.executable).with_name("kilobench")
+    with subprocess.Popen(
+        [str(binary), "run", str(jobs), "--opik", f"http://127.0.0.1:{server.server_port}/api"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert asked.wait(60)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    stopped.set()
+    server.shutdown()
+    server.server_close()
+    assert (process.returncode, "Run the same command again" in err, "Traceback" in err) == (130, True, False)
 
 
 @pytest.mark.slow

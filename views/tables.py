@@ -62,6 +62,7 @@ TRIALS = pa.DataFrameSchema(
         "reasoning": _count("reasoning tokens"),
         "cost_usd": _column("Float64", "US dollars", checks=[pa.Check.ge(0)]),
         "cost_provenance": _text("where the cost comes from (adapter.trial.Provenance)", nullable=False),
+        "residual_usd": _number("the run's own total less the sum of its steps"),
         "seconds": _column("Float64", "agent's wall time", checks=[pa.Check.ge(0)]),
         "started_at": _column("datetime64[us, UTC]", "start of the trial"),
         **{

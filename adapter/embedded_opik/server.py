@@ -144,6 +144,7 @@ class _Server(uvicorn.Server):
 def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        log_config=None,  # uvicorn's own wants a standard output, which may be closed
         log_level="warning",
         access_log=False,
         lifespan="on",

@@ -1,0 +1,182 @@
+"""Experiments: one per variant and job, with one dataset item per task and one experiment item per trial."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapter.opik_ids import fixed, mint
+from adapter.opik_rows import JOB, KEY, Object, trial_key
+from adapter.opik_store import OpikStore, Stored, StoredExperiment
+from adapter.trial import Trial
+from pipelines.written import Written
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """An experiment that holds this job's trials of one variant."""
+
+    id: str
+    name: str
+    job_id: str
+    variant: str
+    dataset: str
+    metadata: Object
+    is_new: bool
+    stored: tuple[Object, dict[str, float]] | None
+    """configuration and scores as they were before this run"""
+    stored_name: str
+
+
+def store_experiments(
+    trials: Sequence[Trial],
+    stored: Mapping[str, Stored],
+    trace_ids: AbstractSet[str],
+    store: OpikStore,
+    written: Written,
+    at: datetime,
+) -> list[Experiment]:
+    """Stores the experiments of one job's trials.
+
+    An item is taken away where its trial's variant or dataset was read differently before, and where its trace is no
+    longer stored; an experiment that this leaves empty goes with it. Trials that were not read this time keep theirs.
+
+    Args:
+        trials: trials of one job.
+        stored: their traces, by the trial's key.
+        trace_ids: of all stored traces of the job.
+        store: where to.
+        written: counts what is written.
+        at: the current time, for the ids of what is new.
+    """
+    there = store.find_experiments(trials[0].job_id)
+    ours = {stored[trial_key(trial)].id for trial in trials}
+    by_dataset: dict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        by_dataset[trial.dataset].append(trial)
+    experiments: list[Experiment] = []
+    for dataset, members in by_dataset.items():
+        items = _dataset(dataset, members, store, written)
+        by_variant: dict[str, list[Trial]] = defaultdict(list)
+        for trial in members:
+            by_variant[trial.variant.name].append(trial)
+        for attempts in by_variant.values():
+            experiment = _experiment(attempts[0], there, store, written, at)
+            experiments.append(experiment)
+            traces = {stored[trial_key(trial)].id: trial.task for trial in attempts}
+            present = {} if experiment.is_new else store.experiment_items(experiment.stored_name, experiment.id)
+            _take_out(present, traces.keys(), ours, trace_ids, store, written)
+            new = [
+                (mint(f"{experiment.id}|{trace}", at), experiment.id, items[task], trace)
+                for trace, task in traces.items()
+                if trace not in present.values()
+            ]
+            if new:
+                store.send_experiment_items(new)
+            written.experiment_items += len(new)
+    kept = {one.id for one in experiments}
+    for one in there.values():
+        if one.id not in kept:
+            present = store.experiment_items(one.name, one.id)
+            if _take_out(present, set(), ours, trace_ids, store, written) == len(present):
+                store.delete_experiment(one.id)
+                written.experiments += 1
+    return experiments
+
+
+def _take_out(
+    present: Mapping[str, str],
+    wanted: AbstractSet[str],
+    ours: AbstractSet[str],
+    trace_ids: AbstractSet[str],
+    store: OpikStore,
+    written: Written,
+) -> int:
+    """Removes the items whose trace belongs elsewhere or is gone; how many."""
+    gone = [
+        item for item, trace in present.items() if trace not in wanted and (trace in ours or trace not in trace_ids)
+    ]
+    if gone:
+        store.delete_experiment_items(gone)
+    written.experiment_items += len(gone)
+    return len(gone)
+
+
+def _dataset(dataset: str, members: Sequence[Trial], store: OpikStore, written: Written) -> dict[str, str]:
+    """The ids of the dataset's items by task; what is missing or says less is stored."""
+    stored = store.dataset(dataset)
+    wanted: dict[str, Object] = {}
+    for trial in members:
+        item = _dataset_item(trial)
+        if trial.task not in wanted or wanted[trial.task]["instruction"] is None:
+            wanted[trial.task] = item
+    ids = {task: str(item["id"]) for task, item in stored.items()}
+    changed: dict[str, Object] = {}
+    for task, item in wanted.items():
+        says_nothing_new = item["instruction"] is None or stored.get(task, {}).get("instruction") == item["instruction"]
+        if task in stored and says_nothing_new:
+            continue
+        ids.setdefault(task, fixed(f"{store.project}|{dataset}|{task}"))
+        changed[ids[task]] = item
+    if changed:
+        store.send_dataset_items(dataset, changed)
+    written.dataset_items += len(changed)
+    return ids
+
+
+def _experiment(
+    trial: Trial, stored: Mapping[str, StoredExperiment], store: OpikStore, written: Written, at: datetime
+) -> Experiment:
+    """The experiment of a trial's variant in its job; it is made where there is none."""
+    metadata = _configuration(trial, store.project)
+    key = str(metadata[KEY])
+    name = f"{trial.dataset}/{trial.variant.name}/{trial.job}"
+    found = stored.get(key)
+    if found is None:
+        tags = ["kilobench", *(f"{kind}:{value}" for kind, value in _tags(trial))]
+        store.create_experiment(mint(key, at), trial.dataset, name, metadata, [tag[:100] for tag in tags])
+        written.experiments += 1
+    return Experiment(
+        id=mint(key, at) if found is None else found.id,
+        name=name,
+        stored_name=name if found is None else found.name,
+        job_id=trial.job_id,
+        variant=trial.variant.name,
+        dataset=trial.dataset,
+        metadata=metadata,
+        is_new=found is None,
+        stored=None if found is None else (found.metadata, found.scores),
+    )
+
+
+def _dataset_item(trial: Trial) -> Object:
+    asked = next((step.message for step in trial.steps if step.source.value == "user"), None)
+    return {"task": trial.task, "instruction": asked, "dataset": trial.dataset}
+
+
+def _tags(trial: Trial) -> list[tuple[str, str]]:
+    variant = trial.variant
+    return [("job", trial.job), ("agent", variant.agent), ("model", variant.model_name or "unknown")]
+
+
+def _configuration(trial: Trial, project: str) -> Object:
+    """An experiment's configuration: every field of the variant, so that Opik can group and filter by it."""
+    variant = trial.variant
+    return {
+        JOB: trial.job_id,
+        KEY: f"{project}|experiment|{trial.job_id}|{trial.dataset}|{variant.name}",
+        "variant": variant.name,
+        "agent": variant.agent,
+        "agent_version": variant.agent_version,
+        "model": variant.model,
+        "provider": variant.provider,
+        "effort": variant.effort,
+        "settings_digest": variant.digest,
+        "dataset": trial.dataset,
+        "dataset_version": trial.dataset_version,
+        "job": trial.job,
+        "project": project,
+    }
