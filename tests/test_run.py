@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -207,6 +208,65 @@ def test_a_job_that_still_runs_is_read_as_far_as_it_is(kilobench: Any, tmp_path:
     assert result.code == 3
     (skipped,) = result.json["skipped"]
     assert "still runs or was interrupted (1 of 9 trials are there)" in skipped["reason"]
+
+
+def test_a_damaged_job_file_that_heals_changes_no_id(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial()
+    whole = (job.path / "result.json").read_text()
+    (job.path / "result.json").write_text(whole[:20])
+    assert kilobench("run", job.path, "--json").code == 3
+    before = rows()
+    (job.path / "result.json").write_text(whole)
+    assert kilobench("run", job.path, "--json").code == 0
+    assert rows() == before
+
+
+def test_a_copied_trial_counts_once_and_is_named(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    shutil.copytree(job.trial("a__1"), job.path / "a__1.bak")
+    result = kilobench("run", job.path, "--json")
+    assert (result.code, result.json["totals"]["trials"]) == (0, 1)
+    assert result.json["skipped"] == [{"path": "job/a__1.bak", "reason": "It has the id of job/a__1: a copy?"}]
+
+
+def test_the_same_job_at_two_paths_is_refused(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path / "one")
+    job.trial()
+    shutil.copytree(job.path, tmp_path / "two" / "job")
+    result = kilobench("run", tmp_path / "one", tmp_path / "two")
+    assert (result.code, "are the same job" in result.err) == (2, True)
+
+
+def test_two_jobs_of_one_name_are_told_apart(kilobench: Any, tmp_path: Path) -> None:
+    for place, job_id in (
+        ("one", "11111111-0000-4000-8000-000000000000"),
+        ("two", "22222222-0000-4000-8000-000000000000"),
+    ):
+        JobBuilder(tmp_path / place, id=job_id).trial()
+    result = kilobench("run", tmp_path / "one", tmp_path / "two", "--json")
+    assert (result.code, result.json["totals"]["trials"]) == (0, 2)
+    assert result.json["variants"]["set"][0]["jobs"] == ["job@11111111", "job@22222222"]
+
+
+def test_an_empty_job_among_others_is_named(kilobench: Any, tmp_path: Path) -> None:
+    JobBuilder(tmp_path, "full").trial()
+    JobBuilder(tmp_path, "empty")
+    result = kilobench("run", tmp_path, "--json")
+    assert result.code == 3
+    assert {"path": "empty", "reason": "The job holds no trial."} in result.json["skipped"]
+
+
+def test_a_regrade_is_counted_aloud_and_is_no_attempt(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial("a__1", reward=0.0)
+    folder = job.trial("a__2", reward=1.0)
+    value = json.loads((folder / "result.json").read_text())
+    value["config"]["source_trial"] = {"trial_id": "earlier"}
+    (folder / "result.json").write_text(json.dumps(value))
+    (variant,) = kilobench("run", job.path, "--json").json["variants"]["set"]
+    assert (variant["attempts"], variant["passes"], variant["excluded"]) == (1, 0, {"regrade": 1})
+    assert variant["cost_per_attempt_usd"]["value"] == 0.01
 
 
 def test_attempts_that_harbor_threw_away_are_said_and_leave_nothing_to_do(kilobench: Any, tmp_path: Path) -> None:
