@@ -137,7 +137,6 @@ def _trace(trial: Trial, cost: TrialCost, after: tuple[Step, ...]) -> Row:
     said = [step for step in trial.steps if step.is_agent and step.message]
     asked = next((step.message for step in trial.steps if step.source.value == "user"), None)
     start = trial.time.started_at or next((step.timestamp for step in trial.steps if step.timestamp), None)
-    variant = trial.variant
     metadata: Object = {
         JOB: trial.job_id,
         KEY: trial_key(trial),
@@ -146,13 +145,7 @@ def _trace(trial: Trial, cost: TrialCost, after: tuple[Step, ...]) -> Row:
         "task_checksum": trial.task_checksum,
         "dataset": trial.dataset,
         "dataset_version": trial.dataset_version,
-        "variant": variant.name,
-        "agent": variant.agent,
-        "agent_version": variant.agent_version,
-        "model": variant.model,
-        "provider": variant.provider,
-        "effort": variant.effort,
-        "settings_digest": variant.digest,
+        **trial.variant.fields(),
         "status": trial.status.value,
         "rewards": dict(trial.rewards),
         "atif_version": trial.atif_version,

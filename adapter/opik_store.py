@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -121,32 +121,28 @@ class OpikStore:
 
     def find_traces(self, job_id: str) -> dict[str, Stored]:
         """The traces of a job that are stored, by key."""
-        with telling("the search for stored traces"):
-            try:
-                found = self._client.search_traces(
-                    project_name=self.project,
-                    filter_string=f'metadata.{JOB} = "{job_id}"',
-                    max_results=_ALL,
-                    truncate=False,
-                    exclude=["input", "output", "span_feedback_scores"],
-                )
-            except ApiError as error:
-                found = _none_if_no_project(error)
-        return _by_key(found)
+        return self._find(self._client.search_traces, job_id, ["input", "output", "span_feedback_scores"])
 
     def find_spans(self, job_id: str) -> dict[str, Stored]:
         """The spans of a job that are stored, by key."""
-        with telling("the search for stored spans"):
+        return self._find(self._client.search_spans, job_id, ["input", "output"])
+
+    def _find(
+        self, search: Callable[..., Sequence[TracePublic] | Sequence[SpanPublic]], job_id: str, exclude: list[str]
+    ) -> dict[str, Stored]:
+        with telling("the search for what is stored"):
             try:
-                found = self._client.search_spans(
+                found = search(
                     project_name=self.project,
                     filter_string=f'metadata.{JOB} = "{job_id}"',
                     max_results=_ALL,
                     truncate=False,
-                    exclude=["input", "output"],
+                    exclude=exclude,
                 )
             except ApiError as error:
-                found = _none_if_no_project(error)
+                if error.status_code == 404:  # Before the first upload there is no project.
+                    return {}
+                raise
         return _by_key(found)
 
     def send_traces(self, rows: Iterable[tuple[str, Row]]) -> None:
@@ -395,13 +391,6 @@ class OpikStore:
             reason=score.reason,
             source="sdk",
         )
-
-
-def _none_if_no_project(error: ApiError) -> list[Any]:
-    """Before the first upload there is no project: nothing is stored in it."""
-    if error.status_code == 404:
-        return []
-    raise error
 
 
 def _metadata(row: Row) -> Object:

@@ -6,7 +6,7 @@ file. `None` always means "not known"; it is never written as 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -187,6 +187,10 @@ class Variant:
         if self.effort is not None:
             name += f"+{self.effort}"
         return name if self.digest is None else f"{name}#{self.digest}"
+
+    def fields(self) -> dict[str, str | None]:
+        """Its name and its parts, as tables and Opik's metadata hold them."""
+        return {"variant": self.name} | asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,17 +164,10 @@ def _tags(trial: Trial) -> list[tuple[str, str]]:
 
 def _configuration(trial: Trial, project: str) -> Object:
     """An experiment's configuration: every field of the variant, so that Opik can group and filter by it."""
-    variant = trial.variant
     return {
         JOB: trial.job_id,
-        KEY: f"{project}|experiment|{trial.job_id}|{trial.dataset}|{variant.name}",
-        "variant": variant.name,
-        "agent": variant.agent,
-        "agent_version": variant.agent_version,
-        "model": variant.model,
-        "provider": variant.provider,
-        "effort": variant.effort,
-        "settings_digest": variant.digest,
+        KEY: f"{project}|experiment|{trial.job_id}|{trial.dataset}|{trial.variant.name}",
+        **trial.variant.fields(),
         "dataset": trial.dataset,
         "dataset_version": trial.dataset_version,
         "job": trial.job,

@@ -47,7 +47,6 @@ def _counts(tokens: Tokens | None) -> dict[str, object]:
 def _trial(trial: Trial, cost: TrialCost, verdicts: Verdicts | None) -> dict[str, object]:
     steps = trial.agent_steps
     known = bool(trial.steps)
-    variant = trial.variant
     shares = {} if verdicts is None else rollup(trial, list(verdicts[trial.name]))
     return {
         "trial": trial.name,
@@ -58,13 +57,7 @@ def _trial(trial: Trial, cost: TrialCost, verdicts: Verdicts | None) -> dict[str
         "task_checksum": trial.task_checksum,
         "dataset": trial.dataset,
         "dataset_version": trial.dataset_version,
-        "variant": variant.name,
-        "agent": variant.agent,
-        "agent_version": variant.agent_version,
-        "model": variant.model,
-        "provider": variant.provider,
-        "effort": variant.effort,
-        "digest": variant.digest,
+        **trial.variant.fields(),
         "status": trial.status.value,
         "passed": trial.passed,
         "reward": trial.reward,
