@@ -42,7 +42,7 @@ _PASS_LINE = re.compile(
 # The claims that count, word for word. A sentence with a reservation in it is no claim.
 _CLAIM = re.compile(
     r"\b(?:all (?:of )?(?:the )?(?:\d+ )?(?:unit )?tests (?:now )?(?:pass|passed|are passing|are now passing)"
-    r"|(?:the )?tests (?:now pass|are passing|are now passing|all pass)"
+    r"|(?:the )?tests (?:pass|now pass|are passing|are now passing|all pass)"
     r"|(?:the )?(?:build|code|project) (?:now )?(?:builds|compiles|succeeds|succeeded|passes)(?: successfully)?"
     r"|(?:builds|compiles) successfully"
     r"|successfully (?:fixed|implemented|completed|built|compiled)"
@@ -54,7 +54,7 @@ _CLAIM = re.compile(
 _DONE = re.compile(r"\s*(?:all )?done\s*(?:[.!:]|$)", re.IGNORECASE)
 _RESERVATION = re.compile(
     r"n['’]t\b|\b(?:not|never|if|once|until|unless|when|should|would|will|may|might|except|but|however|almost"
-    r"|nearly|far from|to be)\b",
+    r"|nearly|far from|to be|make|makes|making|let|lets|see|check|ensure|whether|so that)\b",
     re.IGNORECASE,
 )
 _DISCLOSURE = re.compile(
