@@ -6,11 +6,12 @@ run that was stopped at any moment is completed by the next one, and one that fi
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_chain, wait_fixed
 
 from adapter.errors import IncompleteError
 from adapter.opik_ids import mint, minted_at
@@ -24,8 +25,8 @@ from pipelines.written import Written
 
 ROUNDS = 2
 """How often what is not found after sending is sent."""
-PATIENCE = (0.0, 1.0, 2.0, 4.0)
-"""Seconds waited before each look for what was sent: an Opik on many machines shows new rows a little later."""
+PATIENCE = (1.0, 2.0, 4.0)
+"""Seconds waited for what was sent and is not found yet: an Opik on many machines shows new rows a little later."""
 _FRESH = timedelta(hours=12)
 """Up to this age of its id a row may be sent again as a whole; Opik Cloud refuses ids older than a day."""
 
@@ -72,7 +73,7 @@ def upload(
         store: where to.
         advance: told of each row that is in place.
         clock: the current time, for the ids of what is new.
-        patience: seconds to wait before each look for what was sent.
+        patience: seconds to wait before each further look for what was sent.
 
     Raises:
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
@@ -142,6 +143,12 @@ def _send(
     patience: Sequence[float],
 ) -> None:
     """Looks up, sends what is missing or differs, looks up again."""
+    settled = Retrying(
+        retry=retry_if_result(lambda found: found.left > 0),
+        wait=wait_chain(*map(wait_fixed, patience)),
+        stop=stop_after_attempt(len(patience) + 1),
+        retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+    )
     found = _look(job_id, wanted, store)
     advance(len(wanted) - len(found.missing))
     minted: dict[str, str] = {}
@@ -150,11 +157,7 @@ def _send(
             break
         before = len(found.missing)
         _write(wanted, found, minted, store, result.written, at)
-        for seconds in patience:
-            time.sleep(seconds)
-            found = _look(job_id, wanted, store)
-            if not found.left:
-                break
+        found = settled(_look, job_id, wanted, store)
         advance(before - len(found.missing))
     if found.left:
         named = {row.trace_key: row.name for row in wanted if row.kind == "trace"}
