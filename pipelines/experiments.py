@@ -69,10 +69,11 @@ def store_experiments(
             traces = {stored[trial_key(trial)].id: trial.task for trial in attempts}
             present = {} if experiment.is_new else store.experiment_items(experiment.stored_name, experiment.id)
             _take_out(present, traces.keys(), ours, trace_ids, store, written)
+            held = set(present.values())
             new = [
                 (mint(f"{experiment.id}|{trace}", at), experiment.id, items[task], trace)
                 for trace, task in traces.items()
-                if trace not in present.values()
+                if trace not in held
             ]
             if new:
                 store.send_experiment_items(new)

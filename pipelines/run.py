@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
-import pandas as pd
 from filelock import FileLock, Timeout
 from rich.console import Console
 
@@ -18,28 +14,22 @@ from adapter.errors import BadInputError, ExitCode
 from adapter.jobs import find_jobs
 from adapter.opik_connection import connect, home
 from adapter.opik_store import OpikStore
-from adapter.trial import Finding, Severity, Trial, TrialCost
-from judges.verdict import Verdict
+from adapter.trial import Trial, TrialCost
 from pipelines.compare import save_scores, save_views, variants_by_dataset
 from pipelines.cost import price_trial
 from pipelines.judge import judge_trials, store_verdicts
 from pipelines.progress import Bars
 from pipelines.read import ReadJobs, Skipped, read_jobs
 from pipelines.results import (
-    FindingCount,
     RowsWritten,
     RunResult,
-    SavedComparison,
     SkippedItem,
-    Totals,
-    VerdictCount,
 )
+from pipelines.summary import finding_counts, report_of, totals, verdict_counts
 from pipelines.tables import steps_table, trials_table, write_tables
 from pipelines.upload import Uploaded, row_count, upload
 from views.comparisons import compare
 from views.report import write_report
-from views.report_model import FindingGroup, LeftOut, Report, ReportComparison, VerdictTotal
-from views.results import VariantResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +90,18 @@ def run(options: Options, bars: Bars) -> RunResult:
         variants = variants_by_dataset(trials)
         report = None
         if options.report is not None:
-            page = _report(read, skipped, trials, variants, saved, verdicts)
+            page = report_of(read, skipped, trials, variants, saved, verdicts)
             with _writing(options.report, "--report"):
                 report = write_report(options.report, page)
         return RunResult(
             project=options.project,
             opik=connection.address,
             embedded=connection.is_embedded,
-            totals=_totals(read, priced),
+            totals=totals(read, priced),
             variants=variants,
             comparisons=tuple(saved),
-            findings=tuple(_findings(read.trials)),
-            verdicts=None if verdicts is None else tuple(_verdicts(verdicts)),
+            findings=tuple(finding_counts(read.trials)),
+            verdicts=None if verdicts is None else tuple(verdict_counts(verdicts)),
             skipped=tuple(SkippedItem(path=one.path, reason=one.reason) for one in skipped),
             written=_written(uploaded),
             report=None if report is None else _text(report),
@@ -174,94 +164,6 @@ def _price(trials: Sequence[Trial], bars: Bars) -> list[tuple[Trial, TrialCost]]
         priced.append((trial, price_trial(trial)))
         advance(1)
     return priced
-
-
-def _totals(read: ReadJobs, priced: Sequence[tuple[Trial, TrialCost]]) -> Totals:
-    known = [cost.usd for _, cost in priced if cost.usd is not None]
-    residuals = [cost.residual_usd for _, cost in priced if cost.residual_usd is not None]
-    return Totals(
-        jobs=len(read.jobs),
-        trials=len(read.trials),
-        steps=sum(len(trial.steps) for trial in read.trials),
-        agent_steps=sum(len(trial.agent_steps) for trial in read.trials),
-        tool_calls=sum(len(step.tool_calls) for trial in read.trials for step in trial.agent_steps),
-        cost_usd=sum(known) if known else None,
-        cost_known=len(known),
-        cost_unknown=len(priced) - len(known),
-        residual_usd=sum(residuals) if residuals else None,
-    )
-
-
-def _findings(trials: Sequence[Trial]) -> list[FindingCount]:
-    """Findings by code, the most frequent of the most severe first."""
-    count: Counter[str] = Counter()
-    example: dict[str, tuple[str, Finding]] = {}
-    for trial in trials:
-        for finding in trial.findings:
-            count[finding.code] += 1
-            example.setdefault(finding.code, (trial.name, finding))
-    order = ["error", "warning", "info"]
-    groups = [
-        FindingCount(
-            code=code,
-            severity=finding.severity.value,
-            count=count[code],
-            trial=name,
-            step=finding.step,
-            message=finding.message,
-        )
-        for code, (name, finding) in example.items()
-    ]
-    return sorted(groups, key=lambda one: (order.index(one.severity), -one.count, one.code))
-
-
-def _verdicts(verdicts: Mapping[str, Sequence[Verdict]]) -> list[VerdictCount]:
-    count = Counter(
-        (verdict.criterion, "" if verdict.category is None else verdict.category.value, verdict.by)
-        for given in verdicts.values()
-        for verdict in given
-        if verdict.value is not None and verdict.value < 1
-    )
-    return [
-        VerdictCount(criterion=criterion, category=category, by=by, count=number)
-        for (criterion, category, by), number in sorted(count.items())
-    ]
-
-
-def _report(
-    read: ReadJobs,
-    skipped: Sequence[Skipped],
-    trials: pd.DataFrame,
-    variants: dict[str, tuple[VariantResult, ...]],
-    saved: Sequence[SavedComparison],
-    verdicts: Mapping[str, Sequence[Verdict]] | None,
-) -> Report:
-    example = {
-        (verdict.criterion, verdict.by): f"{name}, step {verdict.step}: {verdict.explanation}"
-        for name, given in (verdicts or {}).items()
-        for verdict in reversed(given)
-    }
-    names = ", ".join(job.name for job in read.jobs[:3]) + (" …" if len(read.jobs) > 3 else "")
-    return Report(
-        title=f"kilobench: {names}",
-        trials=trials,
-        jobs=tuple(job.name for job in read.jobs),
-        variants=variants,
-        comparisons=tuple(
-            ReportComparison(one, one.headline, next((view.url for view in one.dashboards), None)) for one in saved
-        ),
-        findings=tuple(
-            FindingGroup(one.code, Severity(one.severity), one.count, one.message, one.trial, one.step)
-            for one in _findings(read.trials)
-        ),
-        left_out=tuple(LeftOut(one.path, one.reason) for one in skipped),
-        verdicts=tuple(
-            VerdictTotal(one.criterion, f"{one.category} ({one.by})", one.count, example[one.criterion, one.by])
-            for one in _verdicts(verdicts or {})
-        ),
-        product_version=version("kilobench"),
-        made_at=datetime.now(UTC),
-    )
 
 
 def _written(uploaded: Uploaded) -> RowsWritten:
