@@ -87,21 +87,28 @@ def rows(trial: Trial, cost: TrialCost) -> Iterator[Row]:
         before = []
 
 
-def clipped(value: JsonValue) -> JsonValue:
-    """A value without the middle of texts that are too long to send; a mark says how much was left out."""
-    if isinstance(value, str) and len(value) > LONGEST_TEXT:
-        half, left_out = LONGEST_TEXT // 2, len(value) - LONGEST_TEXT
-        return f"{value[:half]}\n[... {left_out} characters left out by kilobench ...]\n{value[-half:]}"
+def _clip(text: str) -> str:
+    """A text without its middle where it is too long to send; a mark says how much was left out."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    half, left_out = LONGEST_TEXT // 2, len(text) - LONGEST_TEXT
+    return f"{text[:half]}\n[... {left_out} characters left out by kilobench ...]\n{text[-half:]}"
+
+
+def _clipped(value: JsonValue) -> JsonValue:
+    """A value with each of its texts short enough to send."""
+    if isinstance(value, str):
+        return _clip(value)
     if isinstance(value, list):
-        return [clipped(item) for item in value]
+        return [_clipped(item) for item in value]
     if isinstance(value, dict):
-        return {key: clipped(item) for key, item in value.items()}
+        return {key: _clipped(item) for key, item in value.items()}
     return value
 
 
 def _row(*, input: Object, output: Object, **rest: object) -> Row:  # noqa: A002  (Opik's own name for it)
     """A row with the digest and size of its content."""
-    values = rest | {"input": clipped(input), "output": clipped(output)}
+    values = rest | {"input": _clipped(input), "output": _clipped(output)}
     content = to_json({name: value for name, value in values.items() if name != "key"})
     digest = hashlib.sha256(content).hexdigest()[:16]
     return Row(**values, digest=digest, size=len(content))  # pyright: ignore[reportArgumentType]  # named by the callers below
@@ -179,7 +186,7 @@ def _trace(trial: Trial, cost: TrialCost, after: tuple[Step, ...]) -> Row:
         tags=tuple(
             tag[:100] for tag in ("kilobench", f"job:{trial.job}", f"dataset:{trial.dataset}", f"status:{trial.status}")
         ),
-        error=None if error is None else (error.type, error.message, error.traceback or ""),
+        error=None if error is None else (error.type, _clip(error.message), _clip(error.traceback or "")),
     )
 
 

@@ -163,13 +163,9 @@ class OpikStore:
             self._rest.traces.update_trace(
                 row_id,
                 project_name=self.project,
-                name=row.name,
-                end_time=row.end_time,
-                input=row.input,
-                output=row.output,
-                metadata=_metadata(row),
+                **_content(row),
                 tags=list(row.tags),
-                error_info=_error(row),
+                error_info=_error(row, ErrorInfo),
             )
 
     def update_span(self, row_id: str, row: Row, ids: Mapping[str, str]) -> None:
@@ -180,11 +176,7 @@ class OpikStore:
                 trace_id=ids[row.trace_key],
                 parent_span_id=None if row.parent_key is None else ids[row.parent_key],
                 project_name=self.project,
-                name=row.name,
-                end_time=row.end_time,
-                input=row.input,
-                output=row.output,
-                metadata=_metadata(row),
+                **_content(row),
                 model=row.model,
                 provider=row.provider,
                 usage=row.usage,
@@ -350,15 +342,11 @@ class OpikStore:
         return _QuickTrace(
             id=row_id,
             project_name=self.project,
-            name=row.name,
             start_time=row.start_time,
-            end_time=row.end_time,
-            input=row.input,
-            output=row.output,
-            metadata=_metadata(row),
             tags=list(row.tags),
-            error_info=_error_write(row),
+            error_info=_error(row, ErrorInfoWrite),
             source="sdk",
+            **_content(row),
         )
 
     def _span(self, row_id: str, row: Row, ids: Mapping[str, str]) -> SpanWrite:
@@ -367,18 +355,14 @@ class OpikStore:
             project_name=self.project,
             trace_id=ids[row.trace_key],
             parent_span_id=None if row.parent_key is None else ids[row.parent_key],
-            name=row.name,
             type="llm" if row.kind == "llm" else "tool",
             start_time=row.start_time,
-            end_time=row.end_time,
-            input=row.input,
-            output=row.output,
-            metadata=_metadata(row),
             model=row.model,
             provider=row.provider,
             usage=row.usage,
             total_estimated_cost=row.cost_usd,
             source="sdk",
+            **_content(row),
         )
 
     def _score(self, score: Score) -> FeedbackScoreBatchItem:
@@ -393,22 +377,22 @@ class OpikStore:
         )
 
 
-def _metadata(row: Row) -> Object:
-    return {**row.metadata, DIGEST: row.digest}
+def _content(row: Row) -> dict[str, Any]:
+    """What a row says of itself, under the names that all of the SDK's calls and types have for it."""
+    return {
+        "name": row.name,
+        "end_time": row.end_time,
+        "input": row.input,
+        "output": row.output,
+        "metadata": {**row.metadata, DIGEST: row.digest},
+    }
 
 
-def _error(row: Row) -> ErrorInfo | None:
+def _error[T: (ErrorInfo, ErrorInfoWrite)](row: Row, of_type: type[T]) -> T | None:
     if row.error is None:
         return None
     kind, message, traceback = row.error
-    return ErrorInfo(exception_type=kind, message=message, traceback=traceback)
-
-
-def _error_write(row: Row) -> ErrorInfoWrite | None:
-    if row.error is None:
-        return None
-    kind, message, traceback = row.error
-    return ErrorInfoWrite(exception_type=kind, message=message, traceback=traceback)
+    return of_type(exception_type=kind, message=message, traceback=traceback)
 
 
 def _batches(rows: Iterable[tuple[str, Row]]) -> Iterator[list[tuple[str, Row]]]:

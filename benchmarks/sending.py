@@ -7,6 +7,7 @@ Requests are counted by the store.
 from __future__ import annotations
 
 import gc
+import json
 import statistics
 import subprocess
 import sys
@@ -67,8 +68,6 @@ class Server:
 
     def requests(self) -> Counter[tuple[str, str]]:
         """Ends it; how many requests it got by method and path."""
-        import json
-
         out, _ = self._process.communicate("\n")
         counted: Counter[tuple[str, str]] = Counter()
         for method, path, _status, number in json.loads(out):

@@ -57,6 +57,7 @@ def run(
     """Read, price, upload, judge and compare finished Harbor jobs, and save the comparisons as views in Opik."""
     from rich.console import Console
 
+    from adapter.errors import IncompleteError
     from pipelines.progress import Bars
     from pipelines.run import Options
     from pipelines.run import run as run_all
@@ -71,6 +72,9 @@ def run(
             show(result, Console(width=None if sys.stdout.isatty() else 120))
     except (BrokenPipeError, SystemExit):
         pass  # Whoever reads has heard enough (rich says so by an exit of its own); what was done is done.
+    except OSError as error:
+        what = f"Everything was done, but the output could not be written: {error.strerror or error}."
+        raise IncompleteError(what, "Run the same command again, with another output.") from error
     raise typer.Exit(result.exit_code)
 
 
@@ -84,9 +88,9 @@ def serve(
     from adapter.errors import BadInputError
     from adapter.opik_connection import store_path
 
-    typer.echo(f"The embedded store is at http://127.0.0.1:{port}/ (its API at /api). Ctrl-C ends it.", err=True)
+    where = f"The embedded store is at http://127.0.0.1:{port}/ (its API at /api). Ctrl-C ends it."
     try:
-        serve_store(store_path(), port)
+        serve_store(store_path(), port, lambda: typer.echo(where, err=True))
     except StoreError as error:
         raise BadInputError(str(error), error.hint) from error
 
@@ -96,7 +100,7 @@ def main() -> None:
     # Nothing here waits on a download: prices come from the table that LiteLLM brings along.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     _make_printable()
-    from adapter.errors import ExitCode, KilobenchError
+    from adapter.errors import KilobenchError
 
     try:
         app()
@@ -106,9 +110,6 @@ def main() -> None:
     except KilobenchError as error:
         typer.echo(f"kilobench: {error.what}\n  {error.hint}", err=True)
         code = int(error.exit_code)
-    except OSError as error:
-        typer.echo(f"kilobench: the output could not be written: {error.strerror or error}.", err=True)
-        code = int(ExitCode.INCOMPLETE)
     if code == _INTERRUPTED:
         typer.echo("kilobench: stopped. Run the same command again: it goes on where it was.", err=True)
     _end(code)

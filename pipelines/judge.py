@@ -12,7 +12,8 @@ from judges.rollup import rollup
 from judges.rules import judge
 from judges.verdict import Verdict
 from pipelines.progress import Advance
-from pipelines.upload import Uploaded, span_id, write_scores
+from pipelines.scores import write_scores
+from pipelines.upload import Uploaded, span_id
 
 type Verdicts = Mapping[str, Sequence[Verdict]]
 """By trial name."""
@@ -44,13 +45,20 @@ def store_verdicts(trials: Sequence[Trial], verdicts: Verdicts, uploaded: Upload
         trace = uploaded.traces[trial_key(trial)].id
         shares = rollup(trial, list(verdicts[trial.name]))
         on_traces.extend(Score(trace, name, round(share, 9)) for name, share in shares.items())
-    flagged = {f"{criterion}_flagged" for criterion in criteria()}
-    written = write_scores(
-        on_spans, uploaded.spans.values(), criteria().__contains__, store.score_spans, store.delete_span_score
-    )
+    written = write_scores(on_spans, uploaded.spans.values(), _is_by_a_rule, store.score_spans, store.delete_span_score)
     return written + write_scores(
-        on_traces, uploaded.traces.values(), flagged.__contains__, store.score_traces, store.delete_trace_score
+        on_traces, uploaded.traces.values(), _is_share, store.score_traces, store.delete_trace_score
     )
+
+
+def _is_by_a_rule(score: Score) -> bool:
+    """Whether a rule gave this score: what others gave under a criterion's name is not the rules' to take away."""
+    return score.name in criteria() and "by rule:" in (score.reason or "").rpartition("\n")[2]
+
+
+def _is_share(score: Score) -> bool:
+    """Whether a trace's score is one of the roll-up."""
+    return score.name.removesuffix("_flagged") in criteria() and score.name.endswith("_flagged")
 
 
 def _score(verdict: Verdict, row_id: str) -> Score | None:

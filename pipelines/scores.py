@@ -28,15 +28,15 @@ def trial_scores(trial: Trial, cost: TrialCost, row_id: str) -> list[Score]:
     ]
 
 
-def is_trial_score(name: str) -> bool:
+def is_trial_score(score: Score) -> bool:
     """Whether a trace's score is one of `trial_scores`."""
-    return name in ("reward", "cost_usd", "steps", "tokens") or name.startswith("reward.")
+    return score.name in ("reward", "cost_usd", "steps", "tokens") or score.name.startswith("reward.")
 
 
 def write_scores(
     wanted: Sequence[Score],
     rows_of_this_run: Iterable[Stored],
-    is_ours: Callable[[str], bool],
+    is_ours: Callable[[Score], bool],
     send: Callable[[Sequence[Score]], None],
     delete: Callable[[Score], None],
 ) -> int:
@@ -45,7 +45,7 @@ def write_scores(
     Args:
         wanted: the scores that should be there.
         rows_of_this_run: the rows that were read in this run, with the scores that programs gave them.
-        is_ours: which names are removed where they are stored and not wanted.
+        is_ours: which of the stored scores are removed where they are not wanted.
         send: stores scores.
         delete: removes one.
 
@@ -57,7 +57,11 @@ def write_scores(
     if changed:
         send(changed)
     kept = {(score.row_id, score.name) for score in wanted}
-    stale = [scores[0] for (row, name), scores in there.items() if scores and is_ours(name) and (row, name) not in kept]
+    stale = [
+        score
+        for key, scores in there.items()
+        if key not in kept and (score := next(filter(is_ours, scores), None)) is not None
+    ]
     for score in stale:
         delete(score)
     return len(changed) + len(stale)

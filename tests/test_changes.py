@@ -224,11 +224,16 @@ def test_a_task_keeps_the_instruction_that_one_of_its_trials_knows(tmp_path: Pat
 
 def test_a_text_too_long_to_send_goes_up_without_its_middle(tmp_path: Path) -> None:
     job = JobBuilder(tmp_path)
-    job.trial(steps=[agent_step("x", ("bash", {"command": "cat"}, "a" * 3_000_000 + "end"))])
+    info = {"exception_type": "E", "exception_message": "m", "exception_traceback": "t" * 1_000_001}
+    steps = [agent_step("x", ("bash", {"command": "cat"}, "a" * 3_000_000 + "end"))]
+    job.trial(steps=steps, exception_info=info)
     with opened(tmp_path / "opik.db") as store:
         store_job(read(job), store)
-        (tool,) = [row for row in contents(store)["rows"].values() if row["type"] == "tool"]
+        found = contents(store)["rows"].values()
+    (tool,) = [row for row in found if row["type"] == "tool"]
+    (trace,) = [row for row in found if row["type"] is None]
     output = tool["output"]["output"]
     assert output.endswith("aend")
     assert "[... 2000003 characters left out by kilobench ...]" in output
+    assert "characters left out" in trace["error_info"].traceback
     assert len(output) < 1_000_100

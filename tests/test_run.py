@@ -339,6 +339,13 @@ def test_a_store_that_is_no_store_is_refused_with_what_to_do(kilobench: Any, job
     assert str(store_path()) in result.err.replace("\n", "")
 
 
+def test_a_port_that_is_taken_is_refused_before_anything_is_said_to_run(kilobench: Any, server: EmbeddedOpik) -> None:
+    result = kilobench("serve", "--port", server.port)
+    assert result.code == 2
+    assert str(server.port) in result.err
+    assert "The embedded store is at" not in result.err
+
+
 def test_the_configured_opik_is_used(
     kilobench: Any, jobs: Path, server: EmbeddedOpik, monkeypatch: pytest.MonkeyPatch
 ) -> None:

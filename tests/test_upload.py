@@ -356,10 +356,12 @@ def test_judging_again_writes_nothing_and_takes_away_what_no_longer_holds(
     assert written == 0
     step = max(uploaded.spans.values(), key=lambda row: row.id)
     store = OpikStore(connection, "test")
-    store.score_spans([Score(step.id, "tool_choice", 0.0, "wrong", "A rule that has since been mended.")])
-    assert len(scores_of(connection, "tool_choice")) == 1
+    others = Score(min(row.id for row in uploaded.spans.values()), "tool_choice", 0.5, None, "A script of ours.")
+    mended = Score(step.id, "tool_choice", 0.0, "wrong", "It was taken for a mistake.\n[wrong tool; by rule:mended]")
+    store.score_spans([mended, others])
+    assert len(scores_of(connection, "tool_choice")) == 2
     assert stored(job, connection)[1] == 1
-    assert scores_of(connection, "tool_choice") == []
+    assert scores_of(connection, "tool_choice") == [(0.5, None, "A script of ours.")]
 
 
 def test_rows_depend_on_nothing_but_the_record(job: JobBuilder) -> None:

@@ -109,8 +109,8 @@ class EmbeddedOpik:
         self.stop()
 
 
-def serve(path: Path, port: int) -> None:
-    """Run the store in the foreground until Ctrl-C.
+def serve(path: Path, port: int, listening: Callable[[], None] = lambda: None) -> None:
+    """Run the store in the foreground until Ctrl-C; `listening` is called once the port and the file are open.
 
     Raises:
         PortInUseError: Another program listens on the port.
@@ -122,6 +122,7 @@ def serve(path: Path, port: int) -> None:
     except StoreError:
         listener.close()
         raise
+    listening()
     # Uvicorn finishes what it is answering, then raises the interrupt again.
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(_config(app)).run([listener])
