@@ -216,19 +216,23 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
 
 
 def _delete(store: Store, identifiers: list[str], project_id: str | None) -> None:
-    """Traces with their spans and the scores of both, in one project or wherever they are."""
+    """Traces with their spans and the scores of both, in one project or wherever they are.
+
+    With a project the spans go also where their trace is not there; without one, only traces that are there are found.
+    """
     with store.write() as connection:
         for identifier in identifiers:
             values = (identifier,) if project_id is None else (identifier, project_id)
             scope = "" if project_id is None else " AND project_id = ?"
+            owners = "SELECT project_id FROM traces WHERE id = ?" if project_id is None else "SELECT ? AS project_id"
+            of_trace = (identifier, values[-1])
             store.execute(
                 connection,
                 "feedback_scores",
                 "deleted",
                 "DELETE FROM feedback_scores WHERE entity_type = 'span' AND (entity_id, project_id) IN "
-                f"(SELECT id, project_id FROM spans WHERE trace_id = ? AND project_id IN "
-                f"(SELECT project_id FROM traces WHERE id = ?{scope}))",
-                (identifier, *values),
+                f"(SELECT id, project_id FROM spans WHERE trace_id = ? AND project_id IN ({owners}))",
+                of_trace,
             )
             store.execute(
                 connection,
@@ -241,8 +245,7 @@ def _delete(store: Store, identifiers: list[str], project_id: str | None) -> Non
                 connection,
                 "spans",
                 "deleted",
-                "DELETE FROM spans WHERE trace_id = ? AND project_id IN "
-                f"(SELECT project_id FROM traces WHERE id = ?{scope})",
-                (identifier, *values),
+                f"DELETE FROM spans WHERE trace_id = ? AND project_id IN ({owners})",
+                of_trace,
             )
             store.execute(connection, "traces", "deleted", f"DELETE FROM traces WHERE id = ?{scope}", values)
