@@ -56,7 +56,7 @@ class OneJob:
         """
         uploaded = upload(self._job.id, self._trials(on_trial), self._again, store, on_row)
         uploaded.written.scores += store_verdicts(self._judgements, uploaded, store) if self._is_judged else 0
-        self._skipped.extend(drain_refused(store, uploaded.names))
+        self._skipped.extend(drain_refused(store, uploaded))
         return uploaded
 
     def _trials(self, on_trial: Advance) -> Iterator[Priced]:

@@ -182,7 +182,7 @@ POISONED = [
     # What is sent, what stands in the row that is refused, what is named, how many spans are missing.
     ("spans/batch", b'"Look."', "job/a__1, step 2", 1),
     ("traces/batch", b"Fix a.", "job/a__1", 4),
-    ("spans/feedback-scores", b"x = 1", "score efficiency on ", 0),
+    ("spans/feedback-scores", b"x = 1", "score efficiency on job/a__1, step 3", 0),
 ]
 
 
@@ -193,7 +193,7 @@ def test_a_row_that_opik_does_not_take_is_named_and_the_rest_is_stored(
 ) -> None:
     result = here.run(while_sending(what, refusing(code, lambda body: poison in body)))
     assert result.exit_code == ExitCode.INCOMPLETE
-    assert [one.path.startswith(named) for one in result.skipped] == [True]
+    assert [one.path for one in result.skipped] == [named]
     assert f": {code} " in result.skipped[0].reason
     assert len(undisturbed.holds["span"].keys() - here.holds["span"].keys()) == spans
     assert here.run().exit_code == ExitCode.DONE
