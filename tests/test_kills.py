@@ -10,24 +10,36 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builder import JobBuilder, agent_step, user_step
-from stored import dump
+from faults import Answer, FaultyProxy
+from stored import dump, wipe
 
 from adapter.embedded_opik import EmbeddedOpik
+from adapter.errors import ExitCode
+from pipelines.progress import Bars
+from pipelines.run import Options, run
 
 READ = ("Read", {"file_path": "a.py"}, "x = 1")
-EMBEDDED = "embedded"
 
 WARM = """
 import os, sys
+from pathlib import Path
 from adapter import opik_store
-from pipelines import cli, outbox, run
 from adapter.embedded_opik import EmbeddedOpik
+from adapter.jobs import find_jobs
+from pipelines import cli, outbox, run
+from pipelines.cost import price_trial
+from pipelines.judge import judge_trial
+from pipelines.read import read_trials
 
+for trial in read_trials(find_jobs([Path(sys.argv[1])]), [], lambda _: None):
+    price_trial(trial), judge_trial(trial)  # What is loaded at first use.
 opik_store.BATCH_ROWS = outbox.BATCH_ROWS = 20  # Many requests for a small job.
 print("warm", flush=True)
 for line in sys.stdin:
@@ -50,9 +62,14 @@ class Runner:
     """Runs `kilobench run` in a process of its own, which may be killed."""
 
     def __init__(self, jobs: Path) -> None:
-        self._jobs = jobs
+        self.jobs = jobs
+        self._child = 0
         self._warm = subprocess.Popen(
-            [sys.executable, "-c", WARM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [sys.executable, "-c", WARM, str(jobs)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
         )
         assert self._line() == "warm"
 
@@ -61,34 +78,37 @@ class Runner:
         return self._warm.stdout.readline().strip()
 
     def run(self, opik: str, kill_after: float | None = None) -> int:
-        """Its exit code; minus 9 where it was killed after so many seconds."""
+        """Its exit code; minus 9 where it was killed, at the latest after so many seconds."""
         assert self._warm.stdin is not None
-        self._warm.stdin.write(f"{self._jobs} --opik {opik}\n")
-        child = int(self._line())
+        self._warm.stdin.write(f"{self.jobs} --opik {opik}\n")
+        self._child = int(self._line())
         if kill_after is not None:
             ended, _, _ = select.select([self._warm.stdout], [], [], kill_after)
             if not ended:
-                os.kill(child, signal.SIGKILL)
+                self.kill()
         return int(self._line())
 
-    def timed(self, opik: str) -> float:
-        """Seconds that a whole run takes."""
-        before = time.monotonic()
-        assert self.run(opik) == 0
-        return time.monotonic() - before
+    def kill(self) -> None:
+        """Ends the one that runs, at once and with no word."""
+        os.kill(self._child, signal.SIGKILL)
 
     def close(self) -> None:
         self._warm.communicate()
 
 
+def complete(jobs: Path, opik: str) -> None:
+    """The next run."""
+    assert run(Options((jobs,), "test", opik), Bars(quiet=True)).exit_code == ExitCode.DONE
+
+
 @pytest.fixture
 def runner(tmp_path: Path) -> Iterator[Runner]:
-    """For a job of two models on three tasks, whose rows fill several requests."""
+    """For a job of two models on two tasks, whose rows fill several requests."""
     job = JobBuilder(tmp_path / "jobs")
-    for task in ("a", "b", "c"):
-        steps = [agent_step(f"Step {number}.", READ, READ, cost=0.25) for number in range(8)]
+    for task in ("a", "b"):
+        steps = [agent_step(f"Step {number}.", READ, READ, cost=0.25) for number in range(6)]
         job.trial(f"{task}__1", steps=[user_step(f"Fix {task}."), *steps])
-        job.trial(f"{task}__2", model="anthropic/claude-sonnet-4-5", reward=0.0, steps=[user_step(), *steps[:5]])
+        job.trial(f"{task}__2", model="anthropic/claude-sonnet-4-5", reward=0.0, steps=[user_step(), *steps[:4]])
     running = Runner(tmp_path / "jobs")
     yield running
     running.close()
@@ -98,28 +118,38 @@ def runner(tmp_path: Path) -> Iterator[Runner]:
 def test_a_run_that_is_killed_at_any_moment_is_completed_by_the_next(
     tmp_path: Path, server: EmbeddedOpik, runner: Runner
 ) -> None:
-    seconds = runner.timed(server.url)
-    undisturbed = dump(tmp_path / "opik.db")
-    moments, killed = random.Random(4), 0
-    for number in range(50):
-        with server.app.state.store.write() as connection:
-            for table in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                connection.execute(f"DELETE FROM {table['name']}")
-        killed += runner.run(server.url, kill_after=moments.uniform(0, seconds)) == -signal.SIGKILL
-        assert runner.run(server.url) == 0
-        assert dump(tmp_path / "opik.db") == undisturbed, number
-    assert killed >= 40
+    moments = random.Random(4)
+    with FaultyProxy(server.url) as proxy:
+        assert runner.run(f"{proxy.url} --project test") == 0
+        undisturbed, calls = dump(tmp_path / "opik.db"), len(proxy.calls)
+        assert calls > 35
+
+        def killing(client: Any, forward: Callable[[], Answer]) -> None:
+            if moments.random() < 0.5:  # Else the store never hears of it.
+                forward()
+            runner.kill()
+            client.close_connection = True
+
+        for number in range(50):
+            wipe(server)
+            moment = moments.randrange(calls)
+            proxy.begin(lambda now, _, moment=moment: killing if now == moment else None)
+            assert runner.run(f"{proxy.url} --project test") == -signal.SIGKILL
+            complete(runner.jobs, server.url)
+            assert dump(tmp_path / "opik.db") == undisturbed, (number, moment)
 
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_with_the_store_inside_it_is_completed_by_the_next(own_home: Path, runner: Runner) -> None:
-    seconds = runner.timed(EMBEDDED)
+    before = time.monotonic()
+    assert runner.run("embedded --project test") == 0
+    seconds = time.monotonic() - before
     file = own_home / "kilobench" / "opik.db"
     undisturbed = dump(file)
-    moments, killed = random.Random(5), 0
-    for number in range(20):
+    moments, ended = random.Random(5), Counter[int]()
+    for number in range(15):
         shutil.rmtree(own_home / "kilobench")
-        killed += runner.run(EMBEDDED, kill_after=moments.uniform(0, seconds)) == -signal.SIGKILL
-        assert runner.run(EMBEDDED) == 0
+        ended[runner.run("embedded --project test", kill_after=moments.uniform(0.2, 0.9) * seconds)] += 1
+        complete(runner.jobs, "embedded")
         assert dump(file) == undisturbed, number
-    assert killed >= 15
+    assert ended[-signal.SIGKILL] >= 5
