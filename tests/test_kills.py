@@ -30,7 +30,7 @@ READ = ("Read", {"file_path": "a.py"}, "x = 1")
 WARM = """
 import os, sys
 from pathlib import Path
-from adapter import opik_store
+from adapter import opik_sent
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.jobs import find_jobs
 from pipelines import cli, outbox, run
@@ -40,7 +40,7 @@ from pipelines.read import read_trials
 
 for trial in read_trials(find_jobs([Path(sys.argv[1])]), [], lambda _: None):
     price_trial(trial), judge_trial(trial)  # What is loaded at first use.
-opik_store.BATCH_ROWS = outbox.BATCH_ROWS = 20  # Many requests for a small job.
+opik_sent.BATCH_ROWS = outbox.BATCH_ROWS = 20  # Many requests for a small job.
 print("warm", flush=True)
 for line in sys.stdin:
     child = os.fork()
