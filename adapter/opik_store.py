@@ -355,7 +355,7 @@ class OpikStore:
             project_name=self.project,
             trace_id=ids[row.trace_key],
             parent_span_id=None if row.parent_key is None else ids[row.parent_key],
-            type="llm" if row.kind == "llm" else "tool",
+            type="general" if row.kind == "trace" else row.kind,
             start_time=row.start_time,
             model=row.model,
             provider=row.provider,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapter.opik_ids import fixed, mint
-from adapter.opik_rows import JOB, KEY, Object, trial_key
+from adapter.opik_rows import JOB, KEY, trial_key
 from adapter.opik_store import OpikStore, Stored, StoredExperiment
-from adapter.trial import Source, Trial, Variant
+from adapter.trial import Object, Source, Trial, Variant
 from pipelines.written import Written
 
 
