@@ -21,10 +21,12 @@ from adapter.embedded_opik import (
     dataset_items,
     dataset_versions,
     datasets,
+    environments,
     experiment_items,
     experiments,
     pages,
     projects,
+    prompts,
     spans,
     traces,
     wire,
@@ -108,6 +110,8 @@ def _routers(store: Store, window: timedelta | None) -> list[APIRouter]:
         experiments.router(store),
         dashboards.router(store),
         attachments.router(store),
+        prompts.router(store),
+        environments.router(store),
     ]
 
 

@@ -44,14 +44,14 @@ CREATE TABLE prompts (
   created_at TEXT NOT NULL,
   last_updated_at TEXT NOT NULL
 );
-CREATE UNIQUE INDEX prompts_name ON prompts (project_id, name);
+CREATE UNIQUE INDEX prompts_name ON prompts (project_id, lower(name));
 
 CREATE TABLE prompt_versions (
   id TEXT PRIMARY KEY NOT NULL,
   prompt_id TEXT NOT NULL,
   -- NULL for a mask, which is no version of the history.
   number INTEGER,
-  "commit" TEXT NOT NULL,
+  commit_hash TEXT NOT NULL,
   template TEXT NOT NULL,
   metadata TEXT,
   type TEXT NOT NULL,
@@ -60,7 +60,7 @@ CREATE TABLE prompt_versions (
   tags TEXT,
   created_at TEXT NOT NULL
 );
-CREATE UNIQUE INDEX prompt_versions_commit ON prompt_versions (prompt_id, "commit");
+CREATE UNIQUE INDEX prompt_versions_commit ON prompt_versions (prompt_id, commit_hash);
 CREATE UNIQUE INDEX prompt_versions_number ON prompt_versions (prompt_id, number);
 
 -- Which version of a prompt an environment points to.
