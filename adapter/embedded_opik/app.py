@@ -16,14 +16,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from adapter.embedded_opik import (
+    attachments,
     dashboards,
     dataset_items,
     dataset_versions,
     datasets,
+    environments,
     experiment_items,
     experiments,
     pages,
     projects,
+    prompts,
     spans,
     traces,
     wire,
@@ -31,6 +34,7 @@ from adapter.embedded_opik import (
 from adapter.embedded_opik.db import Store, utc_now
 from adapter.embedded_opik.errors import RefusedError, UnreadableBodyError
 from adapter.embedded_opik.guard import Guard
+from adapter.embedded_opik.throttle import Throttle
 
 _log = logging.getLogger(__name__)
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -43,7 +47,8 @@ def create_app(
     """The embedded store over one SQLite file.
 
     `app.state.requests` counts answers by (method, route template, status), `app.state.rows_written` rows by
-    (table, "new" | "updated" | "deleted"), both since the application was made.
+    (table, "new" | "updated" | "deleted"), both since the application was made. `app.state.throttle` answers
+    429 on demand, for tests.
 
     Args:
         path: The SQLite file; made, with its folder, where it does not exist.
@@ -72,7 +77,8 @@ def create_app(
     app.state.store = store
     app.state.requests = requests
     app.state.rows_written = store.rows_written
-    app.add_middleware(Guard, requests=requests)
+    app.state.throttle = Throttle()
+    app.add_middleware(Guard, requests=requests, throttle=app.state.throttle)
     _add_error_shapes(app)
     _add_meta(app)
     for router in _routers(store, ingestion_window):
@@ -103,6 +109,9 @@ def _routers(store: Store, window: timedelta | None) -> list[APIRouter]:
         of_experiments,
         experiments.router(store),
         dashboards.router(store),
+        attachments.router(store),
+        prompts.router(store),
+        environments.router(store),
     ]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from adapter.embedded_opik import projects
 from adapter.embedded_opik.filters import Field, Kind
 
 _JOB = {"kilobench_job": "e.kilobench_job"}
@@ -100,4 +101,31 @@ EXPERIMENT_FIELDS: Final[Mapping[str, Field]] = {
         "(SELECT 1 FROM (SELECT json_extract(value, '$.name') AS name, json_extract(value, '$.value') AS value "
         "FROM json_each(e.experiment_scores)) WHERE 1",
     ),
+}
+
+_BY: Final = Field(Kind.STRING, f"'{projects.AUTHOR}'")
+
+PROMPT_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "name": Field(Kind.STRING, "e.name"),
+    "description": Field(Kind.STRING, "e.description"),
+    "template_structure": Field(Kind.STRING, "e.template_structure"),
+    "project_id": Field(Kind.STRING, "e.project_id"),
+    "tags": Field(Kind.LIST, "e.tags"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
+    "created_by": _BY,
+    "last_updated_by": _BY,
+}
+
+PROMPT_VERSION_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "commit": Field(Kind.STRING, "e.commit_hash"),
+    "template": Field(Kind.STRING, "e.template"),
+    "change_description": Field(Kind.STRING, "e.change_description"),
+    "metadata": Field(Kind.DICTIONARY, "e.metadata"),
+    "type": Field(Kind.ENUM, "e.type"),
+    "tags": Field(Kind.LIST, "e.tags"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "created_by": _BY,
 }

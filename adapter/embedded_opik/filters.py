@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
+from fastapi import Query
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from adapter.embedded_opik.errors import RefusedError
@@ -81,6 +82,9 @@ class Where:
 
 
 _FILTERS = TypeAdapter(list[Filter])
+
+type Parameter = Annotated[str | None, Query(alias="filters")]
+"""The query parameter of lists."""
 
 
 def read_filters(text: str | None) -> list[Filter]:

@@ -216,27 +216,20 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
 
 
 def _delete(store: Store, identifiers: list[str], project_id: str | None) -> None:
-    """Traces with their spans and the scores of both, in one project or wherever they are."""
+    """Traces with their spans and the scores and attachments of both, in one project or wherever they are."""
     with store.write() as connection:
         for identifier in identifiers:
             values = (identifier,) if project_id is None else (identifier, project_id)
             scope = "" if project_id is None else " AND project_id = ?"
-            store.execute(
-                connection,
-                "feedback_scores",
-                "deleted",
-                "DELETE FROM feedback_scores WHERE entity_type = 'span' AND (entity_id, project_id) IN "
-                f"(SELECT id, project_id FROM spans WHERE trace_id = ? AND project_id IN "
-                f"(SELECT project_id FROM traces WHERE id = ?{scope}))",
-                (identifier, *values),
+            of_spans = (
+                "entity_type = 'span' AND (entity_id, project_id) IN (SELECT id, project_id FROM spans "
+                f"WHERE trace_id = ? AND project_id IN (SELECT project_id FROM traces WHERE id = ?{scope}))"
             )
-            store.execute(
-                connection,
-                "feedback_scores",
-                "deleted",
-                f"DELETE FROM feedback_scores WHERE entity_type = 'trace' AND entity_id = ?{scope}",
-                values,
-            )
+            of_trace = f"entity_type = 'trace' AND entity_id = ?{scope}"
+            for table in ("feedback_scores", "attachments"):
+                sql = f"DELETE FROM {table} WHERE {of_spans}"
+                store.execute(connection, table, "deleted", sql, (identifier, *values))
+                store.execute(connection, table, "deleted", f"DELETE FROM {table} WHERE {of_trace}", values)
             store.execute(
                 connection,
                 "spans",
