@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from adapter import opik_rest
+from adapter.errors import IncompleteError
 from adapter.opik_ids import fixed, mint
 from adapter.opik_rows import JOB, KEY, trial_key
 from adapter.opik_store import OpikStore, Stored, StoredExperiment
@@ -61,6 +63,10 @@ class Members:
             asked = (step.message for step in trial.steps if step.source is Source.USER)
             self.instructions[place] = next(asked, None)
 
+    def keep(self, keys: AbstractSet[str]) -> None:
+        """Forgets the trials of other keys: Opik does not take them."""
+        self.trials = [trial for trial in self.trials if trial.key in keys]
+
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
@@ -76,6 +82,33 @@ class Experiment:
     stored: tuple[Object, dict[str, float]] | None
     """configuration and scores as they were before this run"""
     stored_name: str
+
+
+def until_stored(
+    store_once: Callable[[], list[Experiment]], written: Written, patience: Sequence[float]
+) -> list[Experiment]:
+    """Stores experiments, and looks again until everything is there once.
+
+    Args:
+        store_once: looks at what is there and stores what is missing.
+        written: counts what it writes.
+        patience: seconds to wait before each look but the first two.
+
+    Raises:
+        IncompleteError: something is missing at every look.
+    """
+    new: set[str] = set()
+    for seconds in (0.0, 0.0, *patience):
+        opik_rest.sleep(seconds)
+        before = replace(written)
+        experiments = store_once()
+        new |= {one.id for one in experiments if one.is_new}
+        if written == before:
+            return [replace(one, is_new=one.id in new) for one in experiments]
+    raise IncompleteError(
+        "Opik took experiments or their items and does not hold them as they were sent.",
+        "Run the same command again; if it stays so, look at the Opik server's log.",
+    )
 
 
 def store_experiments(
@@ -100,6 +133,9 @@ def store_experiments(
         at: the current time, for the ids of what is new.
     """
     there = store.find_experiments(members.trials[0].job_id)
+    for twin in (twin for one in there.values() for twin in one.twins):
+        store.delete_experiment(twin.id)  # Another machine made it at the same time.
+        written.experiments += 1
     ours = {stored[trial.key].id for trial in members.trials}
     by_dataset: dict[str, list[Member]] = defaultdict(list)
     for trial in members.trials:
@@ -144,9 +180,12 @@ def _take_out(
     store: OpikStore,
     written: Written,
 ) -> int:
-    """Removes the items whose trace belongs elsewhere or is gone; how many."""
+    """Removes the items whose trace belongs elsewhere or is gone or has an older item; how many."""
+    first = {trace: item for item, trace in sorted(present.items(), reverse=True)}
     gone = [
-        item for item, trace in present.items() if trace not in wanted and (trace in ours or trace not in trace_ids)
+        item
+        for item, trace in present.items()
+        if first[trace] != item or (trace not in wanted and (trace in ours or trace not in trace_ids))
     ]
     if gone:
         store.delete_experiment_items(gone)
@@ -163,6 +202,8 @@ def _dataset(
     changed: dict[str, Object] = {}
     for task, asked in instructions.items():
         if task in stored and (asked is None or stored[task].get("instruction") == asked):
+            continue
+        if f"{dataset}/{task}" in store.refused:
             continue
         ids.setdefault(task, fixed(f"{store.project}|{dataset}|{task}"))
         changed[ids[task]] = {"task": task, "instruction": asked, "dataset": dataset}

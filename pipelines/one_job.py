@@ -16,6 +16,7 @@ from pipelines.judge import Judgement, judge_trial, store_verdicts
 from pipelines.notes import Notes
 from pipelines.progress import Advance
 from pipelines.read import Skipped, place, read_folders, why_not
+from pipelines.refused import drain_refused
 from pipelines.upload import Priced, Uploaded, upload
 
 
@@ -55,6 +56,7 @@ class OneJob:
         """
         uploaded = upload(self._job.id, self._trials(on_trial), self._again, store, on_row)
         uploaded.written.scores += store_verdicts(self._judgements, uploaded, store) if self._is_judged else 0
+        self._skipped.extend(drain_refused(store, uploaded.names))
         return uploaded
 
     def _trials(self, on_trial: Advance) -> Iterator[Priced]:
