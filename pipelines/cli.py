@@ -58,8 +58,14 @@ def run(
         typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
     ],
     project: Annotated[
-        str, typer.Option(help="The Opik project.", envvar="OPIK_PROJECT_NAME", metavar="NAME")
-    ] = "kilobench",
+        str | None,
+        typer.Option(
+            help="The Opik project.",
+            envvar="OPIK_PROJECT_NAME",
+            show_default="that of the job's live traces, else kilobench",
+            metavar="NAME",
+        ),
+    ] = None,
     opik: Annotated[
         str | None,
         typer.Option(

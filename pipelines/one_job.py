@@ -13,6 +13,7 @@ from adapter.opik_store import OpikStore
 from adapter.status import Grading
 from pipelines.cost import price_trial
 from pipelines.judge import Judgement, judge_trial, store_verdicts
+from pipelines.live import LiveJob
 from pipelines.notes import Notes
 from pipelines.progress import Advance
 from pipelines.read import Skipped, place, read_folders, why_not
@@ -54,7 +55,9 @@ class OneJob:
         Raises:
             IncompleteError: Opik refuses, does not answer, or does not hold what it took.
         """
-        uploaded = upload(self._job.id, self._trials(on_trial), self._again, store, on_row)
+        live = LiveJob(self._job, store)
+        uploaded = upload(self._job.id, self._trials(on_trial), self._again, store, on_row, keep=live.keep)
+        self._skipped += live.finish(uploaded)
         uploaded.written.scores += store_verdicts(self._judgements, uploaded, store) if self._is_judged else 0
         self._skipped.extend(drain_refused(store, uploaded.names))
         return uploaded

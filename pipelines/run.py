@@ -20,6 +20,7 @@ from adapter.opik_store import OpikStore
 from adapter.status import BY_REWARD, Grading
 from pipelines.compare import save_scores, save_views, variants_by_dataset
 from pipelines.experiments import Experiment
+from pipelines.live import noted_project
 from pipelines.notes import Notes
 from pipelines.one_job import OneJob
 from pipelines.progress import Bars
@@ -31,6 +32,8 @@ from pipelines.written import Written
 from views.comparisons import compare
 from views.report import write_report
 
+DEFAULT_PROJECT = "kilobench"
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -38,7 +41,7 @@ class Options:
 
     Attributes:
         paths: job folders, or folders of them.
-        project: the Opik project.
+        project: the Opik project; None for the one that holds the jobs' live traces, else `DEFAULT_PROJECT`.
         opik: `embedded`, the address of an Opik, or None for the configured one.
         judge: whether to judge.
         report: folder for the report; None for none.
@@ -47,7 +50,7 @@ class Options:
     """
 
     paths: tuple[Path, ...]
-    project: str
+    project: str | None = None
     opik: str | None = None
     judge: bool = True
     report: Path | None = None
@@ -67,8 +70,9 @@ def run(options: Options, bars: Bars) -> RunResult:
         if folder is not None:
             with _writing(folder, option):
                 pass  # Better told now than after the work.
-    with connect(options.opik, options.project) as connection, _alone(connection.address), bars.showing():
-        store = OpikStore(connection, options.project)
+    project = options.project if options.project is not None else noted_project(jobs) or DEFAULT_PROJECT
+    with connect(options.opik, project) as connection, _alone(connection.address), bars.showing():
+        store = OpikStore(connection, project)
         done = _store_jobs(jobs, options, store, bars)
         notes, written = done.notes, done.written
         standing = notes.standings()
@@ -89,7 +93,7 @@ def run(options: Options, bars: Bars) -> RunResult:
             with _writing(options.report, "--report"):
                 report = write_report(options.report, page)
         return RunResult(
-            project=options.project,
+            project=project,
             opik=connection.address,
             embedded=connection.is_embedded,
             totals=totals(jobs, trials),

@@ -16,6 +16,11 @@ def show(result: RunResult, console: Console) -> None:
     """Prints the result of a run. All names come from job folders: they are shown as plain text."""
     for dataset, variants in result.variants.items():
         console.print(_table(dataset, variants))
+    show_briefly(result, console)
+
+
+def show_briefly(result: RunResult, console: Console) -> None:
+    """As `show`, without the tables of variants."""
     for comparison in result.comparisons:
         console.print(line(f"{fmt.plain(comparison.name)}: ", comparison.headline))
         for view in comparison.dashboards:

@@ -38,6 +38,7 @@ type Clock = Callable[[], datetime]
 type Priced = tuple[Trial, TrialCost]
 type Again = Callable[[str], Priced]
 """Reads a trial once more, by its key."""
+type Keep = Callable[[Trial], str | None]
 
 
 def now() -> datetime:
@@ -74,6 +75,7 @@ def upload(
     advance: Advance,
     clock: Clock = now,
     patience: Sequence[float] = PATIENCE,
+    keep: Keep = lambda _: None,
 ) -> Uploaded:
     """Stores the trials of one job.
 
@@ -85,6 +87,7 @@ def upload(
         advance: told how many rows were sent or found in place.
         clock: the current time, for the ids of what is new.
         patience: seconds to wait before each further look for what was sent.
+        keep: the id of the trace that Opik has for a trial under no key of ours; None where it has none.
 
     Raises:
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
@@ -95,6 +98,7 @@ def upload(
     def noted() -> Iterable[Priced]:
         for trial, cost in trials:
             members.add(trial)
+            job.keep(trial_key(trial), keep(trial))
             scores.extend(trial_scores(trial, cost))
             yield trial, cost
 
@@ -142,6 +146,11 @@ class _JobRows:
         self.names: dict[str, str] = {}
         self.wanted: dict[str, dict[str, str]] = {}
         self.stored: Held = self._look()
+
+    def keep(self, key: str, trace_id: str | None) -> None:
+        """Lets a trial's trace take the place of one that is stored under no key."""
+        if trace_id is not None and key not in self.stored.get(key, {}):
+            self._minted[key] = trace_id
 
     def send(self, trials: Iterable[Priced], advance: Advance = lambda _: None) -> None:
         """Sends what of these trials is missing or differs."""
