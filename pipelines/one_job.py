@@ -8,9 +8,12 @@ from pathlib import Path
 from adapter.errors import IncompleteError, UnreadableError
 from adapter.harbor import read_trial
 from adapter.jobs import Job
+from adapter.opik_attachments import attach
 from adapter.opik_rows import trial_key
 from adapter.opik_store import OpikStore
 from adapter.status import Grading
+from adapter.trial import Trial
+from adapter.trial_attachments import trajectory_attachment
 from pipelines.cost import price_trial
 from pipelines.judge import Judgement, judge_trial, store_verdicts
 from pipelines.live import LiveJob
@@ -56,7 +59,15 @@ class OneJob:
             IncompleteError: Opik refuses, does not answer, or does not hold what it took.
         """
         live = LiveJob(self._job, store)
-        uploaded = upload(self._job.id, self._trials(on_trial), self._again, store, on_row, keep=live.keep)
+        uploaded = upload(
+            self._job.id,
+            self._trials(on_trial),
+            self._again,
+            store,
+            on_row,
+            keep=live.keep,
+            attach=lambda trial, trace_id: self._attach(trial, trace_id, store),
+        )
         self._skipped += live.finish(uploaded)
         uploaded.written.scores += store_verdicts(self._judgements, uploaded, store) if self._is_judged else 0
         self._skipped.extend(drain_refused(store, uploaded.names))
@@ -86,6 +97,19 @@ class OneJob:
         if reason is not None:
             raise self._changed(folder, reason)
         return trial, price_trial(trial)
+
+    def _attach(self, trial: Trial, trace_id: str, store: OpikStore) -> None:
+        """Puts a trial's trajectory files at its trace; one that cannot be is named."""
+        folder = self._folders[trial_key(trial)]
+        for file in trial.files:
+            try:
+                attachment = trajectory_attachment(folder.parent if self._job.is_bare else folder, file)
+                reason = attach(store.rest, store.project, trace_id, attachment)
+            except UnreadableError as error:
+                reason = str(error)
+            if reason is not None:
+                what = f"Its file {file.path} ({file.size} bytes) is not attached to its trace: {reason}"
+                self._skipped.append(Skipped(trial.name, what))
 
     def _changed(self, folder: Path, reason: str) -> IncompleteError:
         return IncompleteError(

@@ -39,6 +39,8 @@ type Priced = tuple[Trial, TrialCost]
 type Again = Callable[[str], Priced]
 """Reads a trial once more, by its key."""
 type Keep = Callable[[Trial], str | None]
+type Attach = Callable[[Trial, str], None]
+"""Puts a trial's files at the trace of this id."""
 
 
 def now() -> datetime:
@@ -76,6 +78,7 @@ def upload(
     clock: Clock = now,
     patience: Sequence[float] = PATIENCE,
     keep: Keep = lambda _: None,
+    attach: Attach = lambda _trial, _trace_id: None,
 ) -> Uploaded:
     """Stores the trials of one job.
 
@@ -88,6 +91,7 @@ def upload(
         clock: the current time, for the ids of what is new.
         patience: seconds to wait before each further look for what was sent.
         keep: the id of the trace that Opik has for a trial under no key of ours; None where it has none.
+        attach: called before a trace is sent or changed, so that a trace which is there has its files.
 
     Raises:
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
@@ -102,7 +106,7 @@ def upload(
             scores.extend(trial_scores(trial, cost))
             yield trial, cost
 
-    job = _JobRows(job_id, store, result.written, at)
+    job = _JobRows(job_id, store, result.written, at, attach)
     job.send(noted(), advance)
     job.settle(again, patience)
     result.names = job.names
@@ -136,8 +140,9 @@ class _JobRows:
         names: the trials' names, by their keys.
     """
 
-    def __init__(self, job_id: str, store: OpikStore, written: Written, at: datetime) -> None:
+    def __init__(self, job_id: str, store: OpikStore, written: Written, at: datetime, attach: Attach) -> None:
         self._job_id = job_id
+        self._attach = attach
         self._store = store
         self._written = written
         self._at = at
@@ -159,7 +164,10 @@ class _JobRows:
             made, key = list(rows(trial, cost)), trial_key(trial)
             self.names[key] = trial.name
             self.wanted[key] = {row.key: row.digest for row in made}
-            outbox.put(self._plan(key, made))
+            todo = self._plan(key, made)
+            if any(row.kind == "trace" for _, row in (*todo.send, *todo.change)):
+                self._attach(trial, todo.ids[key])
+            outbox.put(todo)
             advance(len(made))
         outbox.flush()
         refused = self._store.refused
