@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from adapter.errors import IncompleteError, UnreadableError
 from adapter.harbor import read_trial
 from adapter.jobs import Job
 from adapter.opik_attachments import attach
+from adapter.opik_prompts import StoredPrompt
 from adapter.opik_rows import trial_key
 from adapter.opik_store import OpikStore
 from adapter.status import Grading
@@ -33,15 +34,24 @@ class OneJob:
     Args:
         job: the job.
         grading: what decides whether a trial passed.
-        is_judged: whether to judge.
+        prompts: what the trials are judged by, by `criterion@version`; None for not judging them.
         notes: keeps what is needed of each trial once it is forgotten.
         skipped: is told of what cannot be read.
     """
 
-    def __init__(self, job: Job, grading: Grading, *, is_judged: bool, notes: Notes, skipped: list[Skipped]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        grading: Grading,
+        *,
+        prompts: Mapping[str, StoredPrompt] | None,
+        notes: Notes,
+        skipped: list[Skipped],
+    ) -> None:
         self._job = job
         self._grading = grading
-        self._is_judged = is_judged
+        self._prompts = prompts
+        self._is_judged = prompts is not None
         self._notes = notes
         self._skipped = skipped
         self._judgements: list[Judgement] = []
@@ -67,6 +77,7 @@ class OneJob:
             on_row,
             keep=live.keep,
             attach=lambda trial, trace_id: self._attach(trial, trace_id, store),
+            prompts=self._prompts,
         )
         self._skipped += live.finish(uploaded)
         uploaded.written.scores += store_verdicts(self._judgements, uploaded, store) if self._is_judged else 0

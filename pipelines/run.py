@@ -24,6 +24,7 @@ from pipelines.live import noted_project
 from pipelines.notes import Notes
 from pipelines.one_job import OneJob
 from pipelines.progress import Bars
+from pipelines.prompt_library import store_prompts
 from pipelines.read import Skipped
 from pipelines.results import RowsWritten, RunResult, SkippedItem
 from pipelines.summary import report_of, totals, without_source
@@ -127,11 +128,12 @@ def _store_jobs(jobs: list[Job], options: Options, store: OpikStore, bars: Bars)
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
     """
     done = _Stored(Notes(with_steps=options.tables is not None, reward=options.grading.key), [], [], Written())
+    prompts = store_prompts(store, done.written) if options.judge else None
     strangers: list[Skipped] = []
     on_trial = bars.stage("Read", "trials", sum(len(job.trials) for job in jobs))
     on_row = bars.stage("Upload", "rows", None)
     for job in jobs:
-        one = OneJob(job, options.grading, is_judged=options.judge, notes=done.notes, skipped=done.skipped)
+        one = OneJob(job, options.grading, prompts=prompts, notes=done.notes, skipped=done.skipped)
         uploaded = one.store(store, on_trial, on_row)
         done.experiments.extend(uploaded.experiments)
         done.written.add(uploaded.written)

@@ -18,6 +18,7 @@ from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_chain, 
 
 from adapter import opik_rest
 from adapter.errors import IncompleteError
+from adapter.opik_prompts import StoredPrompt
 from adapter.opik_rows import Row, rows, trace_of, trial_key
 from adapter.opik_store import OpikStore, Stored
 from adapter.trial import Trial, TrialCost
@@ -79,6 +80,7 @@ def upload(
     patience: Sequence[float] = PATIENCE,
     keep: Keep = lambda _: None,
     attach: Attach = lambda _trial, _trace_id: None,
+    prompts: Mapping[str, StoredPrompt] | None = None,
 ) -> Uploaded:
     """Stores the trials of one job.
 
@@ -92,12 +94,13 @@ def upload(
         patience: seconds to wait before each further look for what was sent.
         keep: the id of the trace that Opik has for a trial under no key of ours; None where it has none.
         attach: called before a trace is sent or changed, so that a trace which is there has its files.
+        prompts: what the trials are judged by, by `criterion@version`; None where they are not judged.
 
     Raises:
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
     """
     result, at = Uploaded(), clock()
-    members, scores = Members(), list[KeyedScore]()
+    members, scores = Members(prompts), list[KeyedScore]()
 
     def noted() -> Iterable[Priced]:
         for trial, cost in trials:
