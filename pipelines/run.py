@@ -14,22 +14,17 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from adapter.errors import BadInputError, ExitCode
-from adapter.jobs import Job, find_jobs
+from adapter.jobs import find_jobs
 from adapter.opik_connection import connect, home
 from adapter.opik_store import OpikStore
 from adapter.status import BY_REWARD, Grading
 from pipelines.compare import save_scores, save_views, variants_by_dataset
-from pipelines.experiments import Experiment
 from pipelines.live import noted_project
-from pipelines.notes import Notes
-from pipelines.one_job import OneJob
 from pipelines.progress import Bars
-from pipelines.prompt_library import store_prompts
-from pipelines.read import Skipped
 from pipelines.results import RowsWritten, RunResult, SkippedItem
+from pipelines.store_jobs import store_jobs
 from pipelines.summary import report_of, totals, without_source
 from pipelines.tables import write_tables
-from pipelines.written import Written
 from views.comparisons import compare
 from views.report import write_report
 
@@ -74,7 +69,9 @@ def run(options: Options, bars: Bars) -> RunResult:
     project = options.project if options.project is not None else noted_project(jobs) or DEFAULT_PROJECT
     with connect(options.opik, project) as connection, _alone(connection.address), bars.showing():
         store = OpikStore(connection, project)
-        done = _store_jobs(jobs, options, store, bars)
+        done = store_jobs(
+            jobs, options.grading, store, bars, is_judged=options.judge, with_steps=options.tables is not None
+        )
         notes, written = done.notes, done.written
         standing = notes.standings()
         skipped = [*done.skipped, *without_source(standing)]
@@ -108,45 +105,6 @@ def run(options: Options, bars: Bars) -> RunResult:
             tables=None if options.tables is None else _text(options.tables),
             exit_code=ExitCode.INCOMPLETE if any(one.is_open for one in skipped) else ExitCode.DONE,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """What is left of the jobs once all their trials are in Opik."""
-
-    notes: Notes
-    skipped: list[Skipped]
-    experiments: list[Experiment]
-    written: Written
-
-
-def _store_jobs(jobs: list[Job], options: Options, store: OpikStore, bars: Bars) -> _Stored:
-    """Reads, prices, judges and uploads the jobs, one after the other.
-
-    Raises:
-        BadInputError: no trial could be read: nothing was sent. Or none has the reward that was to decide.
-        IncompleteError: Opik refuses, does not answer, or does not hold what it took.
-    """
-    done = _Stored(Notes(with_steps=options.tables is not None, reward=options.grading.key), [], [], Written())
-    prompts = store_prompts(store, done.written) if options.judge else None
-    strangers: list[Skipped] = []
-    on_trial = bars.stage("Read", "trials", sum(len(job.trials) for job in jobs))
-    on_row = bars.stage("Upload", "rows", None)
-    for job in jobs:
-        one = OneJob(job, options.grading, prompts=prompts, notes=done.notes, skipped=done.skipped)
-        uploaded = one.store(store, on_trial, on_row)
-        done.experiments.extend(uploaded.experiments)
-        done.written.add(uploaded.written)
-        if uploaded.strangers:
-            # They stay, and are not in the numbers.
-            reason = f"{uploaded.strangers} trace(s) in Opik are of trials that are no longer there or not readable."
-            strangers.append(Skipped(job.name, reason, is_open=False))
-    if not done.notes:
-        reasons = "; ".join(f"{one.path}: {one.reason}" for one in done.skipped[:3])
-        raise BadInputError(f"No trial could be read. {reasons}", "Give the folder of a finished Harbor job.")
-    done.notes.reward_keys.check()
-    done.skipped.extend(strangers)
-    return done
 
 
 def _text(path: Path) -> str:
