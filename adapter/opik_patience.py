@@ -66,9 +66,15 @@ def trouble(error: BaseException | None) -> Trouble | None:
         return Trouble.LIMITED
     if status == HTTPStatus.CONFLICT:
         return Trouble.CLASH
-    # A success that cannot be read is an answer that came in part, or not from Opik.
-    may_pass = status >= 500 or status < 300 or status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY)
+    may_pass = status >= 500 or status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY) or _is_cut(error)
     return Trouble.AWAY if may_pass else None
+
+
+def _is_cut(error: BaseException | None) -> bool:
+    """Whether this is a success that cannot be read because it came in part; a web page is no part of an answer."""
+    if not isinstance(error, ApiError) or (error.status_code or 0) >= HTTPStatus.MULTIPLE_CHOICES:
+        return False
+    return not str(error.body).lstrip().startswith("<")
 
 
 def status_of(error: BaseException | None) -> int | None:

@@ -10,14 +10,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-from rich.console import Console
-
 from adapter.errors import BadInputError, ExitCode
 from adapter.jobs import find_jobs
-from adapter.opik_connection import connect, home
+from adapter.opik_connection import connect
 from adapter.opik_store import OpikStore
 from adapter.status import BY_REWARD, Grading
+from pipelines.alone import alone
 from pipelines.compare import save_scores, save_views, variants_by_dataset
 from pipelines.live import noted_project
 from pipelines.progress import Bars
@@ -67,7 +65,7 @@ def run(options: Options, bars: Bars) -> RunResult:
             with _writing(folder, option):
                 pass  # Better told now than after the work.
     project = options.project if options.project is not None else noted_project(jobs) or DEFAULT_PROJECT
-    with connect(options.opik, project) as connection, _alone(connection.address), bars.showing():
+    with connect(options.opik, project) as connection, alone(connection.address), bars.showing():
         store = OpikStore(connection, project)
         done = store_jobs(
             jobs, options.grading, store, bars, is_judged=options.judge, with_steps=options.tables is not None
@@ -123,21 +121,3 @@ def _writing(folder: Path, option: str) -> Generator[None]:
             f"{folder} cannot be written to: {error.strerror or error}.",
             f"Free some space or give another {option}; what was uploaded stays.",
         ) from error
-
-
-@contextmanager
-def _alone(address: str) -> Generator[None]:
-    """One upload to one Opik at a time on this machine: two would send the same rows twice."""
-    folder = home()
-    name = "".join(character if character.isalnum() else "-" for character in address)
-    with _writing(folder, "KILOBENCH_HOME"):
-        lock = FileLock(folder / f"{name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            Console(stderr=True).print("Waiting for another kilobench that uploads to the same Opik.")
-            lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
