@@ -24,6 +24,7 @@ from pipelines.read import Skipped
 from pipelines.scores import is_trial_score
 from pipelines.upload import Uploaded
 
+DEFAULT_PROJECT = "kilobench"
 NEAR = timedelta(seconds=5)
 """A live trace starts moments before its trial, by the same clock."""
 _ANY_ZONE = timedelta(hours=15)
@@ -109,6 +110,15 @@ def _sort_out(traces: Sequence[LiveTrace], trial: Tried, found: Sorted, *, has_r
             found.thrown_away.append(trace.id)
         else:
             found.unclear[trace.id] = trace.trial
+
+
+def project_of(jobs: Sequence[Job], asked: str | None) -> str:
+    """The project that jobs go into: the one that was asked for, else that of their live traces, else the default.
+
+    Raises:
+        BadInputError: their live traces are in several, and none was asked for.
+    """
+    return asked if asked is not None else noted_project(jobs) or DEFAULT_PROJECT
 
 
 def noted_project(jobs: Sequence[Job]) -> str | None:

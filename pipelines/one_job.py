@@ -80,7 +80,8 @@ class OneJob:
             prompts=self._prompts,
         )
         self._skipped += live.finish(uploaded)
-        uploaded.written.scores += store_verdicts(self._judgements, uploaded, store) if self._is_judged else 0
+        if self._is_judged:
+            uploaded.written.scores += store_verdicts(self._judgements, uploaded.traces, uploaded.spans, store)
         self._skipped.extend(drain_refused(store, uploaded.names))
         return uploaded
 

@@ -17,7 +17,7 @@ from adapter.opik_store import OpikStore
 from adapter.status import BY_REWARD, Grading
 from pipelines.alone import alone
 from pipelines.compare import save_scores, save_views, variants_by_dataset
-from pipelines.live import noted_project
+from pipelines.live import project_of
 from pipelines.progress import Bars
 from pipelines.results import RowsWritten, RunResult, SkippedItem
 from pipelines.store_jobs import store_jobs
@@ -26,8 +26,6 @@ from pipelines.tables import write_tables
 from views.comparisons import compare
 from views.report import write_report
 
-DEFAULT_PROJECT = "kilobench"
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -35,7 +33,7 @@ class Options:
 
     Attributes:
         paths: job folders, or folders of them.
-        project: the Opik project; None for the one that holds the jobs' live traces, else `DEFAULT_PROJECT`.
+        project: the Opik project; None for the one that holds the jobs' live traces, else the default one.
         opik: `embedded`, the address of an Opik, or None for the configured one.
         judge: whether to judge.
         report: folder for the report; None for none.
@@ -64,7 +62,7 @@ def run(options: Options, bars: Bars) -> RunResult:
         if folder is not None:
             with _writing(folder, option):
                 pass  # Better told now than after the work.
-    project = options.project if options.project is not None else noted_project(jobs) or DEFAULT_PROJECT
+    project = project_of(jobs, options.project)
     with connect(options.opik, project) as connection, alone(connection.address), bars.showing():
         store = OpikStore(connection, project)
         done = store_jobs(
