@@ -24,6 +24,7 @@ from adapter.embedded_opik import (
     environments,
     experiment_items,
     experiments,
+    groups,
     pages,
     projects,
     prompts,
@@ -100,6 +101,7 @@ def _routers(store: Store, window: timedelta | None) -> list[APIRouter]:
     dataset_versions.add_routes(of_datasets, store)
     experiment_items.add_dataset_routes(of_datasets, store)
     experiment_items.add_routes(of_experiments, store)
+    groups.add_routes(of_experiments, store)
     return [
         projects.router(store),
         traces.router(store, window),

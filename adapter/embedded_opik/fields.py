@@ -87,6 +87,10 @@ EXPERIMENT_FIELDS: Final[Mapping[str, Field]] = {
     "project_id": Field(Kind.STRING, "e.project_id"),
     "metadata": Field(Kind.DICTIONARY, "e.metadata"),
     "tags": Field(Kind.LIST, "e.tags"),
+    "prompt_ids": Field(
+        Kind.LIST,
+        "(SELECT json_group_array(json_extract(value, '$.prompt_id')) FROM json_each(e.prompt_versions))",
+    ),
     "created_at": Field(Kind.DATE_TIME, "e.created_at"),
     "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
     "feedback_scores": Field(

@@ -166,17 +166,24 @@ def _dictionary(field: Field, operator: str, key: str, value: str, name: str) ->
             f"(json_type({field.sql}, ?) IN ('integer', 'real') AND json_extract({field.sql}, ?) {operator} ?)",
             (path, path, _number(value, name)),
         )
-    # As JSON_VALUE has it: a scalar's text (true and false as words), nothing for objects, lists and null.
-    extracted = (
-        f"(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'object' THEN '' "
-        f"WHEN 'array' THEN '' ELSE coalesce(CAST(value AS TEXT), '') END FROM "
-        f"(SELECT json_type({field.sql}, ?) AS type, json_extract({field.sql}, ?) AS value))"
-    )
+    extracted = scalar(field.sql)
     part = _text("%s", operator, value)
     sql = part.sql.replace("%s", extracted)
     at = part.sql.index("%s")
     before = part.sql[:at].count("?")
     return Where(sql, (*part.values[:before], path, path, *part.values[before:]))
+
+
+def scalar(sql: str) -> str:
+    """The SQL for the text of what lies at a path, which is to be bound twice.
+
+    As JSON_VALUE has it: a scalar's text (true and false as words), nothing for objects, lists and null.
+    """
+    return (
+        f"(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'object' THEN '' "
+        f"WHEN 'array' THEN '' ELSE coalesce(CAST(value AS TEXT), '') END FROM "
+        f"(SELECT json_type({sql}, ?) AS type, json_extract({sql}, ?) AS value))"
+    )
 
 
 def _list(sql: str, operator: str, value: str) -> Where:
