@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from adapter.embedded_opik import (
+    annotation_queues,
     attachments,
     dashboards,
     dataset_items,
@@ -24,11 +25,13 @@ from adapter.embedded_opik import (
     environments,
     experiment_items,
     experiments,
+    feedback_definitions,
     groups,
     pages,
     projects,
     prompts,
     spans,
+    threads,
     traces,
     wire,
 )
@@ -104,6 +107,7 @@ def _routers(store: Store, window: timedelta | None) -> list[APIRouter]:
     groups.add_routes(of_experiments, store)
     return [
         projects.router(store),
+        threads.router(store),
         traces.router(store, window),
         spans.router(store, window),
         of_datasets,
@@ -114,6 +118,8 @@ def _routers(store: Store, window: timedelta | None) -> list[APIRouter]:
         attachments.router(store),
         prompts.router(store),
         environments.router(store),
+        feedback_definitions.router(store),
+        annotation_queues.router(store),
     ]
 
 

@@ -17,10 +17,16 @@ def _usage_of_spans(key: str) -> str:
     return f"(SELECT sum(json_extract(s.usage, '$.{key}')) {_OF_TRACE})"
 
 
-def _scores(entity: str) -> str:
+def _scores(entity: str, key: str = "e.id") -> str:
     return (
         "(SELECT 1 FROM feedback_scores WHERE project_id = e.project_id "
-        f"AND entity_type = '{entity}' AND entity_id = e.id"
+        f"AND entity_type = '{entity}' AND entity_id = {key}"
+    )
+
+
+def _queues(key: str) -> Field:
+    return Field(
+        Kind.LIST, f"(SELECT json_group_array(q.queue_id) FROM annotation_queue_items q WHERE q.item_id = {key})"
     )
 
 
@@ -59,6 +65,7 @@ TRACE_FIELDS: Final[Mapping[str, Field]] = {
         "ON f.entity_type = 'span' AND f.entity_id = s.id AND f.project_id = s.project_id "
         "WHERE s.project_id = e.project_id AND s.trace_id = e.id GROUP BY f.name) WHERE 1",
     ),
+    "annotation_queue_ids": _queues("e.id"),
     # A trace may be in several experiments: a list, of which `=` asks for one element.
     "experiment_id": Field(
         Kind.LIST, "(SELECT json_group_array(i.experiment_id) FROM experiment_items i WHERE i.trace_id = e.id)"
@@ -132,4 +139,34 @@ PROMPT_VERSION_FIELDS: Final[Mapping[str, Field]] = {
     "tags": Field(Kind.LIST, "e.tags"),
     "created_at": Field(Kind.DATE_TIME, "e.created_at"),
     "created_by": _BY,
+}
+
+THREAD_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "first_message": Field(Kind.STRING, "e.first_message"),
+    "last_message": Field(Kind.STRING, "e.last_message"),
+    "number_of_messages": Field(Kind.NUMBER, "e.number_of_messages"),
+    "duration": Field(Kind.NUMBER, "e.duration"),
+    "start_time": Field(Kind.DATE_TIME, "e.start_time"),
+    "end_time": Field(Kind.DATE_TIME, "e.end_time"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
+    "status": Field(Kind.ENUM, "'active'"),
+    "environment": Field(Kind.ENUM, "e.environment"),
+    "feedback_scores": Field(Kind.SCORES, _scores("thread", "e.thread_model_id")),
+    "annotation_queue_ids": _queues("e.thread_model_id"),
+}
+
+QUEUE_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "project_id": Field(Kind.STRING, "e.project_id"),
+    "name": Field(Kind.STRING, "e.name"),
+    "description": Field(Kind.STRING, "e.description"),
+    "instructions": Field(Kind.STRING, "e.instructions"),
+    "scope": Field(Kind.ENUM, "e.scope"),
+    "feedback_definition_names": Field(Kind.LIST, "e.feedback_definition_names"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
+    "created_by": _BY,
+    "last_updated_by": _BY,
 }

@@ -230,6 +230,11 @@ def _delete(store: Store, identifiers: list[str], project_id: str | None) -> Non
                 sql = f"DELETE FROM {table} WHERE {of_spans}"
                 store.execute(connection, table, "deleted", sql, (identifier, *values))
                 store.execute(connection, table, "deleted", f"DELETE FROM {table} WHERE {of_trace}", values)
+            queued = (
+                "DELETE FROM annotation_queue_items WHERE item_id = ? AND queue_id IN (SELECT id FROM annotation_queues"
+            )
+            sql = f"{queued} WHERE scope = 'trace'{scope})"
+            store.execute(connection, "annotation_queue_items", "deleted", sql, values)
             store.execute(
                 connection,
                 "spans",

@@ -92,6 +92,8 @@ CREATE TABLE annotation_queues (
   scope TEXT NOT NULL,
   comments_enabled INTEGER NOT NULL,
   feedback_definition_names TEXT,
+  annotators_per_item INTEGER,
+  lock_timeout_seconds INTEGER,
   created_at TEXT NOT NULL,
   last_updated_at TEXT NOT NULL
 );
