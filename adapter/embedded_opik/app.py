@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, Response
 from adapter.embedded_opik import (
     annotation_queues,
     attachments,
+    bulk,
     dashboards,
     dataset_items,
     dataset_versions,
@@ -104,6 +105,7 @@ def _routers(store: Store, window: timedelta | None) -> list[APIRouter]:
     dataset_versions.add_routes(of_datasets, store)
     experiment_items.add_dataset_routes(of_datasets, store)
     experiment_items.add_routes(of_experiments, store)
+    bulk.add_routes(of_experiments, store, window)
     groups.add_routes(of_experiments, store)
     return [
         projects.router(store),

@@ -66,9 +66,9 @@ TRACE_FIELDS: Final[Mapping[str, Field]] = {
         "WHERE s.project_id = e.project_id AND s.trace_id = e.id GROUP BY f.name) WHERE 1",
     ),
     "annotation_queue_ids": _queues("e.id"),
-    # A trace may be in several experiments: a list, of which `=` asks for one element.
+    # A trace may be in several experiments: one of them is asked for.
     "experiment_id": Field(
-        Kind.LIST, "(SELECT json_group_array(i.experiment_id) FROM experiment_items i WHERE i.trace_id = e.id)"
+        Kind.STRINGS, "(SELECT json_group_array(i.experiment_id) FROM experiment_items i WHERE i.trace_id = e.id)"
     ),
 }
 
@@ -132,6 +132,7 @@ PROMPT_FIELDS: Final[Mapping[str, Field]] = {
 PROMPT_VERSION_FIELDS: Final[Mapping[str, Field]] = {
     "id": Field(Kind.STRING, "e.id"),
     "commit": Field(Kind.STRING, "e.commit_hash"),
+    "version_number": Field(Kind.STRING, "'v' || e.number"),
     "template": Field(Kind.STRING, "e.template"),
     "change_description": Field(Kind.STRING, "e.change_description"),
     "metadata": Field(Kind.DICTIONARY, "e.metadata"),
@@ -152,6 +153,7 @@ THREAD_FIELDS: Final[Mapping[str, Field]] = {
     "created_at": Field(Kind.DATE_TIME, "e.created_at"),
     "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
     "status": Field(Kind.ENUM, "'active'"),
+    "tags": Field(Kind.LIST, "NULL"),
     "environment": Field(Kind.ENUM, "e.environment"),
     "feedback_scores": Field(Kind.SCORES, _scores("thread", "e.thread_model_id")),
     "annotation_queue_ids": _queues("e.thread_model_id"),
@@ -165,6 +167,33 @@ QUEUE_FIELDS: Final[Mapping[str, Field]] = {
     "instructions": Field(Kind.STRING, "e.instructions"),
     "scope": Field(Kind.ENUM, "e.scope"),
     "feedback_definition_names": Field(Kind.LIST, "e.feedback_definition_names"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
+    "created_by": _BY,
+    "last_updated_by": _BY,
+}
+
+DATASET_ITEM_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "data": Field(Kind.DICTIONARY, "e.data"),
+    "full_data": Field(Kind.STRING, "e.data"),
+    "source": Field(Kind.STRING, "e.source"),
+    "trace_id": Field(Kind.STRING, "e.trace_id"),
+    "span_id": Field(Kind.STRING, "e.span_id"),
+    "description": Field(Kind.STRING, "e.description"),
+    "tags": Field(Kind.LIST, "e.tags"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
+    "created_by": _BY,
+    "last_updated_by": _BY,
+}
+
+DASHBOARD_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "name": Field(Kind.STRING, "e.name"),
+    "description": Field(Kind.STRING, "e.description"),
+    "type": Field(Kind.ENUM, "e.type"),
+    "project_id": Field(Kind.STRING, "e.project_id"),
     "created_at": Field(Kind.DATE_TIME, "e.created_at"),
     "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
     "created_by": _BY,

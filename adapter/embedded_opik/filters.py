@@ -30,6 +30,7 @@ class Kind(StrEnum):
     DATE_TIME = "date_time"
     DICTIONARY = "dictionary"
     LIST = "list"
+    STRINGS = "strings"
     ENUM = "enum"
     SCORES = "feedback_scores_number"
     ERROR = "error_container"
@@ -44,6 +45,7 @@ OPERATORS: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.DATE_TIME: _COMPARE,
     Kind.DICTIONARY: _TEXT | _COMPARE | _EMPTY,
     Kind.LIST: frozenset({"=", "!=", "contains", "not_contains"}) | _EMPTY,
+    Kind.STRINGS: _TEXT | {">", "<"},
     Kind.ENUM: frozenset({"=", "!=", "in", "not_in"}) | _EMPTY,
     Kind.SCORES: _COMPARE | _EMPTY,
     Kind.ERROR: _EMPTY,
@@ -130,6 +132,11 @@ def _one(item: Filter, fields: Mapping[str, Field]) -> Where:
             return _dictionary(field, item.operator, key, value, name)
         case Kind.LIST:
             return _list(field.sql, item.operator, value)
+        case Kind.STRINGS:
+            positive = {"!=": "=", "not_contains": "contains"}.get(item.operator, item.operator)
+            some = _text("value", positive, value)
+            negated = "" if positive == item.operator else "NOT "
+            return Where(f"{negated}EXISTS (SELECT 1 FROM json_each({field.sql}) WHERE {some.sql})", some.values)
         case Kind.ENUM:
             return _enum(field.sql, item.operator, value)
         case Kind.SCORES:

@@ -94,7 +94,11 @@ def _select(connection: sqlite3.Connection, project: str, where: Where, limit: i
     ).fetchall()
     found = scores.load(connection, "thread", [(project, row["thread_model_id"]) for row in rows])
     usage = _usage(connection, project, [row["id"] for row in rows])
-    by = {"status": "active", "created_by": projects.AUTHOR, "last_updated_by": projects.AUTHOR}
+    by: dict[str, object] = {
+        "status": "active",
+        "created_by": projects.AUTHOR,
+        "last_updated_by": projects.AUTHOR,
+    }
     encoded: list[bytes] = []
     for row in rows:
         plain: dict[str, object] = {name: row[name] for name in _PLAIN} | by

@@ -107,12 +107,9 @@ CREATE TABLE annotation_queue_items (
 CREATE UNIQUE INDEX annotation_queue_items_key ON annotation_queue_items (queue_id, item_id);
 CREATE INDEX annotation_queue_items_item ON annotation_queue_items (item_id);
 
--- What a test suite asks of its items and its versions; tags and a description of a version.
+-- A version's own tags, what it changed; what a test suite asks of an item.
 ALTER TABLE dataset_versions ADD COLUMN tags TEXT;
 ALTER TABLE dataset_versions ADD COLUMN change_description TEXT;
-ALTER TABLE dataset_versions ADD COLUMN metadata TEXT;
-ALTER TABLE dataset_versions ADD COLUMN evaluators TEXT;
-ALTER TABLE dataset_versions ADD COLUMN execution_policy TEXT;
 ALTER TABLE dataset_items ADD COLUMN evaluators TEXT;
 ALTER TABLE dataset_items ADD COLUMN execution_policy TEXT;
 CREATE INDEX traces_thread ON traces (project_id, thread_id) WHERE thread_id IS NOT NULL;
