@@ -7,6 +7,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from opik import id_helpers
+from opik.rest_api.types.feedback_score_batch_item import FeedbackScoreBatchItem
 from opik.rest_api.types.span_write import SpanWrite
 from opik.rest_api.types.trace_write import TraceWrite
 
@@ -54,3 +55,10 @@ def a_span(key: str, trace: str = "t1", **more: object) -> SpanWrite:
         "total_estimated_cost": 0.25,
     }
     return SpanWrite.model_validate(values | more)
+
+
+def a_score(key: str, name: str, value: float, project: str = PROJECT) -> FeedbackScoreBatchItem:
+    """A score of the trace or span `uid(key)`."""
+    return FeedbackScoreBatchItem(
+        id=uid(key), name=name, value=value, source="sdk", project_name=project, reason="because", category_name="good"
+    )

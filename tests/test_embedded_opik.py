@@ -20,24 +20,17 @@ from pathlib import Path
 import httpx
 import opik
 import pytest
-from embedded import PROJECT, T0, a_span, a_trace, uid
+from embedded import PROJECT, T0, a_score, a_span, a_trace, uid
 from opik.api_objects.dashboard import types as dashboard_types
 from opik.rest_api.core.api_error import ApiError
 from opik.rest_api.types.experiment_item import ExperimentItem
 from opik.rest_api.types.experiment_public import ExperimentPublic
 from opik.rest_api.types.experiment_score import ExperimentScore
-from opik.rest_api.types.feedback_score_batch_item import FeedbackScoreBatchItem
 from opik.rest_api.types.span_public import SpanPublic
 from opik.rest_api.types.trace_public import TracePublic
 
 from adapter.embedded_opik import EmbeddedOpik, PortInUseError, StoreError, create_app
 from adapter.embedded_opik.db import Store, migrations
-
-
-def a_score(key: str, name: str, value: float, project: str = PROJECT) -> FeedbackScoreBatchItem:
-    return FeedbackScoreBatchItem(
-        id=uid(key), name=name, value=value, source="sdk", project_name=project, reason="because", category_name="good"
-    )
 
 
 @pytest.fixture
@@ -382,7 +375,7 @@ DEEP = '{"traces": [{"metadata": ' + '{"a":' * 900 + "1" + "}" * 900 + "}]}"
         ("GET", "spans?project_name=p&page=99999999999999999999", None, 400, "page"),
         ("GET", "spans?project_name=p&sorting=[{}]", None, 501, "sorting"),
         ("POST", "traces/batch", DEEP, 400, "recursion"),
-        ("GET", "prompts", None, 501, "GET /v1/private/prompts is not in the embedded store"),
+        ("GET", "alerts", None, 501, "GET /v1/private/alerts is not in the embedded store"),
     ],
 )  # fmt: skip
 def test_what_opik_refuses_is_refused_with_the_same_status(

@@ -16,7 +16,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from adapter.embedded_opik import (
+    annotation_queues,
     attachments,
+    bulk,
     dashboards,
     dataset_items,
     dataset_versions,
@@ -24,10 +26,13 @@ from adapter.embedded_opik import (
     environments,
     experiment_items,
     experiments,
+    feedback_definitions,
+    groups,
     pages,
     projects,
     prompts,
     spans,
+    threads,
     traces,
     wire,
 )
@@ -100,8 +105,11 @@ def _routers(store: Store, window: timedelta | None) -> list[APIRouter]:
     dataset_versions.add_routes(of_datasets, store)
     experiment_items.add_dataset_routes(of_datasets, store)
     experiment_items.add_routes(of_experiments, store)
+    bulk.add_routes(of_experiments, store, window)
+    groups.add_routes(of_experiments, store)
     return [
         projects.router(store),
+        threads.router(store),
         traces.router(store, window),
         spans.router(store, window),
         of_datasets,
@@ -112,6 +120,8 @@ def _routers(store: Store, window: timedelta | None) -> list[APIRouter]:
         attachments.router(store),
         prompts.router(store),
         environments.router(store),
+        feedback_definitions.router(store),
+        annotation_queues.router(store),
     ]
 
 

@@ -28,7 +28,7 @@ class EnvironmentIn(BaseModel):
     id: str | None = None
     description: str | None = None
     color: str | None = None
-    position: int | None = None
+    position: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
 
 
 class EnvironmentUpdate(BaseModel):
@@ -37,7 +37,7 @@ class EnvironmentUpdate(BaseModel):
     name: _Name | None = None
     description: str | None = None
     color: str | None = None
-    position: int | None = None
+    position: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
 
 
 def exists(connection: sqlite3.Connection, name: str) -> bool:

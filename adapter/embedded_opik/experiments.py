@@ -204,6 +204,7 @@ def router(store: Store) -> APIRouter:
         name: str | None = None,
         dataset_id: Annotated[str | None, Query(alias="datasetId")] = None,
         project_id: str | None = None,
+        prompt_id: str | None = None,
         types: str | None = None,
         filters_: Annotated[str | None, Query(alias="filters")] = None,
         experiment_ids: str | None = None,
@@ -218,6 +219,9 @@ def router(store: Store) -> APIRouter:
             sql, values = f"{sql} AND e.dataset_id = ?", [*values, ids.uuid_text(dataset_id, "Dataset")]
         if project_id is not None:
             sql, values = f"{sql} AND e.project_id = ?", [*values, ids.uuid_text(project_id, "Project")]
+        if prompt_id is not None:
+            linked = f"EXISTS (SELECT 1 FROM json_each({EXPERIMENT_FIELDS['prompt_ids'].sql}) WHERE value = ?)"
+            sql, values = f"{sql} AND {linked}", [*values, ids.uuid_text(prompt_id, "Prompt")]
         for column, text in (("type", types), ("id", experiment_ids)):
             if text:
                 sql += f" AND e.{column} IN (SELECT value FROM json_each(?))"

@@ -232,5 +232,8 @@ def _delete(store: Store, identifiers: list[str], project_id: str | None) -> Non
             for table in ("feedback_scores", "attachments"):
                 store.execute(connection, table, "deleted", f"DELETE FROM {table} WHERE {of_spans}", below)
                 store.execute(connection, table, "deleted", f"DELETE FROM {table} WHERE {of_trace}", values)
+            queued = f"SELECT id FROM annotation_queues WHERE scope = 'trace'{scope}"
+            sql = f"DELETE FROM annotation_queue_items WHERE item_id = ? AND queue_id IN ({queued})"
+            store.execute(connection, "annotation_queue_items", "deleted", sql, values)
             store.execute(connection, "spans", "deleted", f"DELETE FROM spans WHERE {spans}", below)
             store.execute(connection, "traces", "deleted", f"DELETE FROM traces WHERE id = ?{scope}", values)

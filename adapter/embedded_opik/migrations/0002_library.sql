@@ -92,6 +92,8 @@ CREATE TABLE annotation_queues (
   scope TEXT NOT NULL,
   comments_enabled INTEGER NOT NULL,
   feedback_definition_names TEXT,
+  annotators_per_item INTEGER,
+  lock_timeout_seconds INTEGER,
   created_at TEXT NOT NULL,
   last_updated_at TEXT NOT NULL
 );
@@ -105,12 +107,9 @@ CREATE TABLE annotation_queue_items (
 CREATE UNIQUE INDEX annotation_queue_items_key ON annotation_queue_items (queue_id, item_id);
 CREATE INDEX annotation_queue_items_item ON annotation_queue_items (item_id);
 
--- What a test suite asks of its items and its versions; tags and a description of a version.
+-- A version's own tags, what it changed; what a test suite asks of an item.
 ALTER TABLE dataset_versions ADD COLUMN tags TEXT;
 ALTER TABLE dataset_versions ADD COLUMN change_description TEXT;
-ALTER TABLE dataset_versions ADD COLUMN metadata TEXT;
-ALTER TABLE dataset_versions ADD COLUMN evaluators TEXT;
-ALTER TABLE dataset_versions ADD COLUMN execution_policy TEXT;
 ALTER TABLE dataset_items ADD COLUMN evaluators TEXT;
 ALTER TABLE dataset_items ADD COLUMN execution_policy TEXT;
 CREATE INDEX traces_thread ON traces (project_id, thread_id) WHERE thread_id IS NOT NULL;
