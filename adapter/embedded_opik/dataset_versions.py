@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from opik.rest_api.types.dataset_version_public import DatasetVersionPublic
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import ids, projects, wire
+from adapter.embedded_opik import ids, projects, schema, wire
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError
 
@@ -187,7 +187,7 @@ def _restore(store: Store, connection: sqlite3.Connection, dataset: str, referen
 def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of versions, on the datasets' router (before its `/{identifier}`)."""
 
-    @api.get("/{identifier}/versions")
+    @api.get("/{identifier}/versions", **schema.gives(200))
     def list_dataset_versions(
         identifier: str,
         page: wire.Page = 1,
@@ -201,7 +201,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             content = _select(connection, dataset, None, size, (page - 1) * size)
         return wire.page_answer(page, total, content)
 
-    @api.post("/{identifier}/versions/retrieve")
+    @api.post("/{identifier}/versions/retrieve", **schema.takes(VersionRef, 200, 404))
     def retrieve_dataset_version(identifier: str, body: wire.Body) -> Response:
         name = wire.parse(VersionRef, body).version_name
         with store.read() as connection:
