@@ -28,10 +28,10 @@ class Hit(NamedTuple):
 
 
 _START = re.compile(
-    r"(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F][0-9A-F])"
+    r"(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F]{2})|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4})"
     r"|(?<=[\[;][0-9]m)|(?<=[\[;][0-9][0-9]m)|(?<=\[m)|(?<=\[K)"
 )
-"""A key begins where a word does; after an escape: of a line's end, of a URL's character, of a terminal's colour."""
+"""A key begins where a word does, or after an escape: of a line's end, of a character, of a terminal's colour."""
 
 # Kind, hint, pattern.
 _OWN = (
@@ -48,7 +48,7 @@ _OWN = (
     ("npm token", r"npm_[A-Za-z0-9]{36}", r"npm_[A-Za-z0-9]{36,}"),
     ("Slack token", r"(?:xapp-[0-9]|xoxe[.-])", r"(?:xapp-[0-9]+-[A-Z0-9]+-[0-9]+-[a-z0-9]+|xoxe[.-][\w.-]{20,})"),
     ("Azure secret", r"[0-9]Q~[\w.~-]{31}", r"[\w~.-]{3}[0-9]Q~[\w.~-]{31,34}(?![\w~.-])"),
-    ("AWS Bedrock key", r"ABSK[A-Za-z0-9+/]{60}", r"ABSK[A-Za-z0-9+/]{60,}={0,2}"),
+    ("AWS Bedrock key", r"ABSK[A-Za-z0-9+/\\]{60}", r"ABSK[A-Za-z0-9+/]{60,}={0,2}"),
     ("Groq key", r"gsk_[A-Za-z0-9]{40}", r"gsk_[A-Za-z0-9]{40,}"),
     ("xAI key", r"xai-[A-Za-z0-9]{60}", r"xai-[A-Za-z0-9]{60,}"),
     ("Perplexity key", r"pplx-[A-Za-z0-9]{40}", r"pplx-[A-Za-z0-9]{40,}"),

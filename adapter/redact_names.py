@@ -27,10 +27,12 @@ _NUMBER = r"[_-]?[0-9]{0,3}"
 
 # What may stand between a name and its value, in a text and in the bytes of JSON that holds it.
 _GAP = r"(?:[\"'\]\s]|\\+[nrt]?)*"
+_SPACE = r"(?:\s|\\+[nrt])*"
+_HINTED = _WORDS.replace("|pass|", "|[0-9A-Za-z_.-]pass|")
 HINT = (
-    rf"(?i-u:{_WORDS}){_NUMBER}{_GAP}[:=,}}]"
-    rf"|--[A-Za-z0-9_-]*(?i-u:{_WORDS}){_NUMBER}(?:\s|\\+[nrt])"
-    rf"|(?i-u:{_WORDS}){_NUMBER}{_GAP}value"
+    rf"(?i-u:{_HINTED}){_NUMBER}{_GAP}(?:[:=]|,?{_GAP}value)"
+    rf"|--[A-Za-z0-9_-]*(?i-u:{_WORDS}){_NUMBER}[\s\"',\\]"
+    rf"|(?i-u:name|key)\\*\"{_SPACE}:{_SPACE}\\*\"[^\"]*(?i-u:{_WORDS}){_NUMBER}\\*\""
 )
 """Stands in the bytes of whatever `hits` or `kind` finds something in."""
 
@@ -43,7 +45,7 @@ _TYPE = r"(?::[ \t]*[A-Za-z_.\[\]| ]{1,40}?[ \t]*(?==))?"
 _SET = (
     rf"(?P<close>\\*[\"'])?\]?[ \t]*{_TYPE}(?P<set>:=|=>|={{1,3}}|:)[ \t]*"
     # `- name: DB_PASSWORD` and on the next line `value: hunter2`; JSON in a text likewise.
-    r"|\\*[\"']?,?(?:\s|\\+[nrt])*\\*[\"']?value\\*[\"']?[ \t]*[:=][ \t]*"
+    r"|\\*[\"']?,?(?:[ \t\r\n]|\\+[nrt])*\\*[\"']?value\\*[\"']?[ \t]*[:=][ \t]*"
 )
 _ASSIGNED = re.compile(rf"{_WORD}{_NUMBER}(?:{_SET}){_VALUE}", re.ASCII)
 _LINE = re.compile(

@@ -35,7 +35,7 @@ _PLACES = (
     ),
     _place(
         "signed URL",
-        r"(?-u:(?:sig|Signature)=[\w%/+=-]{32})",
+        r"(?-u:(?:sig|Signature)=[\w%/+=\\-]{32})",
         r"[?&](?:sig|X-Amz-Signature|X-Goog-Signature)=(?P<secret>[\w%/+=-]{32,})",
     ),
     _place(
@@ -47,13 +47,13 @@ _PLACES = (
     ),
     _place(
         "authorization header",
-        r"(?i-u:bearer)\s+[0-9A-Za-z_.~+/=-]{16}",
+        r"(?i-u:bearer)\s+[0-9A-Za-z_.~+/\\=-]{16}",
         r"(?i:\bbearer)[ ]+(?P<secret>[\w.~+/=-]{16,})",
         is_mixed=True,
     ),
     _place(
         "authorization header",
-        r"(?i-u:basic)\s+[0-9A-Za-z+/]{8}",
+        r"[\"'](?i-u:basic)\s+[0-9A-Za-z+/\\]{8}",
         r"(?i:(?<=[\"']basic)|(?<=^basic))[ ]+(?P<secret>[A-Za-z0-9+/]{8,}={0,2})(?=\\*[\"']|$)",
         is_mixed=True,
     ),
@@ -67,14 +67,14 @@ _PLACES = (
     # machine HOST login USER password SECRET, on one line or more.
     _place(
         "password",
-        r"(?-u:machine(?:\s|\\+[nrt])+[\x21-\x7e]+)(?:\s|\\+[nrt])+login",
-        r"\bmachine(?:\s|\\[nrt])+[^\s\\]+(?:\s|\\[nrt])+login(?:\s|\\[nrt])+[^\s\\]+(?:\s|\\[nrt])+password"
-        r"(?:\s|\\[nrt])+(?P<secret>[^\s\"'\\]+)",
+        r"machine(?:\s|\\+[nrt])+[^\s\"]+(?:\s|\\+[nrt])+login",
+        r"\bmachine(?:[ \t\r\n]|\\[nrt])+[^\s\\\"]+(?:[ \t\r\n]|\\[nrt])+login(?:[ \t\r\n]|\\[nrt])+[^\s\\\"]+(?:[ \t\r\n]|\\[nrt])+password"
+        r"(?:[ \t\r\n]|\\[nrt])+(?P<secret>[^\s\"'\\]+)",
     ),
     _place(
         "password",
-        r"(?:-u|--user)(?:[\s=\"']|\\+[nrt]?)*[^\s:\"']+:",
-        r"\bcurl\b[^\n]{0,500}?\s(?:-u|--user)[ =]?\\*[\"']?[^\s:\"'\\]{1,128}:(?P<secret>[^\s\"'\\]{3,256})",
+        r"[ \tnrt](?:-u|--user)(?:[\s=\"']|\\+[nrt]?)*[^\s:\"']+:",
+        r"\bcurl\b[^\n]{0,500}?[ \t](?:-u|--user)[ =]?\\*[\"']?[^\s:\"'\\]{1,128}:(?P<secret>[^\s\"'\\]{3,256})",
     ),
     _place("password", r"sshpass", r"\bsshpass[ ]+-p[ ]*\\*[\"']?(?P<secret>[^\s\"'\\]{3,256})"),
     _place(

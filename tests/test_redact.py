@@ -32,7 +32,7 @@ SECRETS = {
     "Slack token": "xoxb-" + "1234567890-abcdef",
     "Stripe key": "sk_live_" + "a1B2" * 6,
     "npm token": "npm_" + "a1B2" * 9,
-    "package index token": "pypi-" + "AgE" + "a1B2" * 15,
+    "package index token": "pypi-" + "AgEIcHlwaS5vcmc" + "a1B2" * 18,
     "private key": "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----",
 }
 
