@@ -131,7 +131,7 @@ class _Cleaner:
 
     def _dict(self, items: dict[object, object]) -> dict[object, object]:
         """The items under their clean keys; keys that become the same are numbered, so that none is lost."""
-        names = {value: items[name] for name, value in _NAMED if value in items and name in items}
+        names: dict[object, object] = {value: items[name] for name, value in _NAMED if {name, value} <= items.keys()}
         clean: dict[object, object] = {}
         for key, item in items.items():
             same = plain = self.value(key)

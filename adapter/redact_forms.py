@@ -67,9 +67,11 @@ _OWN = (
     (
         "private key",
         r"BEGIN [A-Z0-9 ]*PRIVATE KEY",
-        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
-        r"(?:(?:[^-]|-(?!----)){1,32768}-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
-        r"|(?:[A-Za-z0-9+/=\s]|\\[nrt]){64,32768})",
+        (
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+            r"(?:(?:[^-]|-(?!----)){1,32768}-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
+            r"|(?:[A-Za-z0-9+/=\s]|\\[nrt]){64,32768})"
+        ),
     ),
     ("private key", r"PuTTY-User-Key-File", r"PuTTY-User-Key-File-[0-9]+:(?s:.{1,16384}?)Private-MAC: *[0-9a-f]+"),
     ("private key", r"Private-Lines", r"Private-Lines: *[0-9]+(?P<secret>(?:[A-Za-z0-9+/=\s]|\\[nrt]){40,})"),

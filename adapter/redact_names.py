@@ -64,11 +64,19 @@ _LONGEST_NAME = 64
 _KINDS = {"pass": "password", "pwd": "password", "token": "token", "secret": "secret", "auth": "token"}
 
 _STANDS_IN = re.compile(
-    r"(?ix) ^[$<{\[%] | ^[./~&*\#@-]+$ | ^(?:\.{0,2}|~)/ | ^\w+:// | ^\*\*\w | \.\.\. | … | \*\*\* | x{4} | •{3} | <\w[^>]*>"
-    r" | your[_-]? | example | placeholder | change[_-]?(?:me|this|it)\b | dummy | redacted | replace[_-] | insert[_-]"
-    r" | os\.environ | getenv | process\.env | ^(.)\1*$ | :: | ^[\w.]*\("
-    r" | ^(?:none|null|nil|true|false|undefined|string|str|bytes|int|any|optional|required|password|passwd|passphrase"
-    r"|pass|pwd|secret|token|key|value|default|empty|unset|missing|invalid|valid|bearer|basic|hidden|masked|todo)[:.!]?$"
+    r"""
+    ^(?:[$<{\[] | %[a-z({])                           # a variable, a place to fill in, a format
+    | ^[./~&*\#@-]+$ | ^(.)\1*$ | x{4} | \*{3} | •{3}  # one letter again and again
+    | \.\.\. | …                                      # left out
+    | ^(?:\.{0,2}|~)/ | ^\w+://                        # a path, an address
+    | ^[\w.]*\( | :: | ^\*\*\w | os\.environ | getenv | process\.env   # code
+    | (?<![a-z0-9])your[_ -] | example | placeholder | change[_-]?(?:me|this|it)\b | dummy | redacted
+    | (?:replace|insert)[_-] | <\w[^>]*>
+    | ^(?:none|null|nil|true|false|undefined|string|str|bytes|int|any|optional|required|password|passwd|passphrase
+        |pass|pwd|secret|token|key|value|default|empty|unset|missing|invalid|valid|bearer|basic|hidden|masked|todo)
+      [:.!]?$
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
 """The name of an environment variable."""
@@ -109,6 +117,11 @@ def kind(name: str, value: str) -> str | None:
     if known is None or any(letter.isspace() for letter in value):
         return None
     return known.kind if _is_secret(known, name, value, is_quoted=True) else None
+
+
+def is_stand_in(value: str) -> bool:
+    """Whether a value only stands where a secret would: a variable, a place to fill in, a type, a path."""
+    return _STANDS_IN.search(value) is not None or _VARIABLE.fullmatch(value) is not None
 
 
 @lru_cache(maxsize=4096)
@@ -154,7 +167,7 @@ def _hit(text: str, match: re.Match[str]) -> Hit | None:
 
 def _is_secret(known: _Name, name: str, value: str, *, is_quoted: bool) -> bool:
     """Whether a value looks like what its name promises."""
-    if _STANDS_IN.search(value) or _VARIABLE.fullmatch(value) or value.lower() == name.lower():
+    if is_stand_in(value) or value.lower() == name.lower():
         return False
     if not is_quoted and _CODE.fullmatch(value):
         return False

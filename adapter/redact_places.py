@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from adapter.redact_forms import Hit
+from adapter.redact_names import is_stand_in
 
-_STANDS_IN = re.compile(
-    r"(?ix) ^[$<{\[%] | \*\*\* | \.\.\. | … | x{4} | your | placeholder | [{}<>] | example(?!\.) | redacted"
-    r" | ^(?:password|passwd|pass|pwd|pw|secret|token|key|user|none|null)$ | ^(.)\1*$"
-)
+_SCHEME = r"(?i:bearer|basic|token|digest|apikey|bot)[ ]+"
+_GAP = r"(?:[ \t\r\n]|\\[nrt])+"
 
 
 class _Place(NamedTuple):
+    """A place where secrets stand, and what stands in the bytes of JSON wherever there is one."""
+
     kind: str
     hint: str
     pattern: re.Pattern[str]
@@ -41,8 +42,8 @@ _PLACES = (
     _place(
         "authorization header",
         r"(?i-u:authorization)(?:[\"'\]\s]|\\+[nrt]?)*[:=,]",
-        r"(?i:authorization)\\*[\"']?\]?[ \t]*[:=][ \t]*\\*[\"']?(?:(?i:bearer|basic|token|digest|apikey|bot)[ ]+|(?=[\w.~+/=:-]{20}))"
-        r"(?P<secret>[\w.~+/=:-]{8,})",
+        r"(?i:authorization)\\*[\"']?\]?[ \t]*[:=][ \t]*\\*[\"']?"
+        rf"(?:{_SCHEME}|(?=[\w.~+/=:-]{{20}}))(?P<secret>[\w.~+/=:-]{{8,}})",
         is_mixed=True,
     ),
     _place(
@@ -68,8 +69,7 @@ _PLACES = (
     _place(
         "password",
         r"machine(?:\s|\\+[nrt])+[^\s\"]+(?:\s|\\+[nrt])+login",
-        r"\bmachine(?:[ \t\r\n]|\\[nrt])+[^\s\\\"]+(?:[ \t\r\n]|\\[nrt])+login(?:[ \t\r\n]|\\[nrt])+[^\s\\\"]+(?:[ \t\r\n]|\\[nrt])+password"
-        r"(?:[ \t\r\n]|\\[nrt])+(?P<secret>[^\s\"'\\]+)",
+        rf"\bmachine{_GAP}[^\s\\\"]+{_GAP}login{_GAP}[^\s\\\"]+{_GAP}password{_GAP}(?P<secret>[^\s\"'\\]+)",
     ),
     _place(
         "password",
@@ -87,7 +87,7 @@ _PLACES = (
 HINT = "|".join(f"(?:{one.hint})" for one in _PLACES)
 """Stands in the bytes of whatever `hits` finds something in."""
 
-_AFTER_SCHEME = re.compile(r"(?i:(?:bearer|basic|token|digest|apikey|bot)[ ]+)?(?P<secret>[\w.~+/=:-]{8,})", re.ASCII)
+_AFTER_SCHEME = re.compile(rf"(?:{_SCHEME})?(?P<secret>[\w.~+/=:-]{{8,}})", re.ASCII)
 
 
 def hits(text: str) -> Iterator[Hit]:
@@ -114,6 +114,4 @@ def in_header(name: str, value: str) -> Hit | None:
 
 
 def _is_secret(value: str, *, is_mixed: bool) -> bool:
-    if _STANDS_IN.search(value):
-        return False
-    return not is_mixed or any(letter.isdigit() for letter in value)
+    return not is_stand_in(value) and (not is_mixed or any(letter.isdigit() for letter in value))

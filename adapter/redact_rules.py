@@ -32,7 +32,6 @@ class _Finder:
     hits: Callable[[str], Iterator[Hit]]
 
 
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What is looked for, and what is left.
@@ -50,10 +49,7 @@ class Rules:
 
     def may_find(self, text: str) -> bool:
         """Whether a text is worth a closer look; and where it is JSON, so are the texts in it."""
-        for words in self.words:  # A plain loop: most texts are short, and there are many.
-            if words.found_in(text):
-                return True
-        return False
+        return any(words.found_in(text) for words in self.words)
 
     def is_allowed(self, secret: str) -> bool:
         """Whether the user said to leave it."""

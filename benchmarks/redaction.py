@@ -104,7 +104,10 @@ def looks(folder: Path) -> None:
         hits = sum(map(may_hold_secrets, files))
         times.append(time.perf_counter() - begun)
     best = min(times)
-    print(f"redaction: quick look: {size:.1f} MB in {best * 1000:.0f} ms, {size / best:.0f} MB/s; {hits} of {len(files)}")
+    print(
+        f"redaction: quick look: {size:.1f} MB in {best * 1000:.0f} ms, {size / best:.0f} MB/s; "
+        f"{hits} of {len(files)} files are worth a closer one"
+    )
     found: Counter[str] = Counter()
     begun = time.perf_counter()
     for file in files:

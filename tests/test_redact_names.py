@@ -163,7 +163,7 @@ def test_in_a_file_of_json_too(marked: str, kind: str, is_nested: bool) -> None:
     [
         ({"api_key": "0123abcd4567"}, {"api_key": "[REDACTED: key]"}),
         ({"DB_PASSWORD": "hunter"}, {"DB_PASSWORD": "[REDACTED: password]"}),
-        ({"env": [{"name": "DB_PASSWORD", "value": "hunter2"}]}, {"env": [{"name": "DB_PASSWORD", "value": "[REDACTED: password]"}]}),
+        ([{"name": "PASSWORD", "value": "hunter2"}], [{"name": "PASSWORD", "value": "[REDACTED: password]"}]),
         ({"value": "hunter2", "name": "DB_PASSWORD"}, {"value": "[REDACTED: password]", "name": "DB_PASSWORD"}),
         ({"Authorization": "Bearer 0123456789"}, {"Authorization": "Bearer [REDACTED: authorization header]"}),
         (["psql", "--password", "hunter2"], ["psql", "--password", "[REDACTED: password]"]),

@@ -1,4 +1,4 @@
-"""What the user says of secrets is followed; what cannot be followed is said with the file, the pattern and a way out."""
+"""What the user says of secrets is followed; what cannot be is told with the file, the pattern and a way out."""
 
 from __future__ import annotations
 
