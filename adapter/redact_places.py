@@ -10,7 +10,7 @@ from adapter.redact_forms import Hit
 from adapter.redact_names import is_stand_in
 
 _SCHEME = r"(?i:bearer|basic|token|digest|apikey|bot)[ ]+"
-_GAP = r"(?:[ \t\r\n]|\\[nrt])+"
+_GAP = r"(?:[ \t\r\n]|\\[nrt]){1,99}"
 
 
 class _Place(NamedTuple):
@@ -32,7 +32,7 @@ _PLACES = (
     _place(
         "password in a URL",
         r":\\*/\\*/[^\t\n\r \"'<>]*:[^\t\n\r \"'<>]+@",
-        r"(?<=[A-Za-z0-9]):(?:\\*/){2}[^\s:/@\"'<>\\`]{0,256}:(?P<secret>[^\s/\"'<>\\`]{1,256})@(?=[\w.\[$-])",
+        r"(?<=[A-Za-z0-9]):(?:\\{0,40}/){2}[^\s:/@\"'<>\\`]{0,256}:(?P<secret>[^\s/\"'<>\\`]{1,256})@(?=[\w.\[$-])",
     ),
     _place(
         "signed URL",
@@ -42,7 +42,7 @@ _PLACES = (
     _place(
         "authorization header",
         r"(?i-u:authorization)(?:[\"'\]\s]|\\+[nrt]?)*[:=,]",
-        r"(?i:authorization)\\*[\"']?\]?[ \t]*[:=][ \t]*\\*[\"']?"
+        r"(?i:authorization)\\{0,40}[\"']?\]?[ \t]*[:=][ \t]*\\{0,40}[\"']?"
         rf"(?:{_SCHEME}|(?=[\w.~+/=:-]{{20}}))(?P<secret>[\w.~+/=:-]{{8,}})",
         is_mixed=True,
     ),
@@ -55,21 +55,21 @@ _PLACES = (
     _place(
         "authorization header",
         r"[\"'](?i-u:basic)\s+[0-9A-Za-z+/\\]{8}",
-        r"(?i:(?<=[\"']basic)|(?<=^basic))[ ]+(?P<secret>[A-Za-z0-9+/]{8,}={0,2})(?=\\*[\"']|$)",
+        r"(?i:(?<=[\"']basic)|(?<=^basic))[ ]+(?P<secret>[A-Za-z0-9+/]{8,}={0,2})(?=\\{0,40}[\"']|$)",
         is_mixed=True,
     ),
     _place(
         "cookie",
         r"(?i-u:cookie)(?:[\"'\]\s]|\\+[nrt]?)*[:=](?:[\"'\]\s]|\\+[nrt]?)*[0-9A-Za-z_.-]+=",
-        r"(?i:\b(?:set-)?cookie)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?"
-        r"(?P<secret>[\w.-]{1,64}=[^\s;\"'\\,]{12,}(?:;[ ]*[\w.-]{1,64}=[^\s;\"'\\,]*)*)",
+        r"(?i:\b(?:set-)?cookie)\\{0,40}[\"']?[ \t]*[:=][ \t]*\\{0,40}[\"']?"
+        r"(?P<secret>[\w.-]{1,64}=[^\s;\"'\\,]{12,4000}(?:;[ ]*[\w.-]{1,64}=[^\s;\"'\\,]*)*)",
         is_mixed=True,
     ),
     # machine HOST login USER password SECRET, on one line or more.
     _place(
         "password",
         r"machine(?:\s|\\+[nrt])+[^\s\"]+(?:\s|\\+[nrt])+login",
-        rf"\bmachine{_GAP}[^\s\\\"]+{_GAP}login{_GAP}[^\s\\\"]+{_GAP}password{_GAP}(?P<secret>[^\s\"'\\]+)",
+        rf"\bmachine{_GAP}[^\s\\\"]{{1,256}}{_GAP}login{_GAP}[^\s\\\"]{{1,256}}{_GAP}password{_GAP}(?P<secret>[^\s\"'\\]{{1,256}})",
     ),
     _place(
         "password",
@@ -80,7 +80,8 @@ _PLACES = (
     _place(
         "password",
         r"chpasswd",
-        r"\b[a-z_][\w-]*:(?P<secret>[^\s\"'\\:|]{4,256})\\*[\"']?[ ]*\|[ ]*(?:sudo[ ]+)?(?:\S*/)?chpasswd",
+        r"\b[a-z_][\w-]{0,31}:(?P<secret>[^\s\"'\\:|]{4,256})\\{0,40}[\"']?[ ]{0,9}"
+        r"\|[ ]{0,9}(?:sudo[ ]{1,9})?(?:/\S{0,40}/)?chpasswd",
     ),
 )
 

@@ -160,3 +160,35 @@ def test_no_secret_hides_from_the_quick_look(before: str, secret: str, after: st
 @pytest.mark.parametrize("text", ["<task-notification>", "disk-usage", "risk-free", "rough_guess", "\\n\\u00e9"])
 def test_ordinary_words_are_not_worth_a_closer_look(text: str) -> None:
     assert not may_hold_secrets(text.encode())
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "xsk-",
+        "xghp_" + "a" * 36,
+        "xeyJ",
+        "eyJ",
+        "eyJhbGciOiJI.",
+        "token:",
+        "token='",
+        'password=\\"',
+        "PuTTY-User-Key-File-3:",
+        "-----BEGIN RSA PRIVATE KEY-----\n",
+        "curl ",
+        "a-chpasswd|",
+        "://a:",
+        "machine login ",
+        "cookie:a=",
+        "--password ",
+        "name: DB_PASSWORD,",
+        "token: [ ",
+        '"api_key": "<a',
+    ],
+)
+def test_no_text_that_was_made_for_it_takes_for_ever(piece: str) -> None:
+    size = 100_000
+    for text in (piece * (size // len(piece)), piece + " " * size, piece + "\\" * size, piece + "a" * size):
+        start = perf_counter()
+        redact_text(text, Counter())
+        assert perf_counter() - start < 10, text[:60]
