@@ -41,7 +41,13 @@ def may_hold_secrets(data: bytes) -> bool:
     """
     active = rules()
     # A zero stands in no JSON, but in every character of UTF-16.
-    return not active.is_on or b"\0" in data or ESCAPES.found_in(data) or active.may_find(data) or not _is_utf8(data)
+    if not active.is_on or b"\0" in data:
+        return True
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return True
+    return ESCAPES.found_in(text) or active.may_find(text)
 
 
 def rules_digest() -> str:
@@ -125,7 +131,7 @@ class _Cleaner:
 
     def _dict(self, items: dict[object, object]) -> dict[object, object]:
         """The items under their clean keys; keys that become the same are numbered, so that none is lost."""
-        names = {value: items[name] for name, value in _NAMED if value in items and name in items}
+        names: dict[object, object] = {value: items[name] for name, value in _NAMED if {name, value} <= items.keys()}
         clean: dict[object, object] = {}
         for key, item in items.items():
             same = plain = self.value(key)
@@ -154,14 +160,6 @@ class _Cleaner:
 def _texts(kind: type) -> tuple[str, ...]:
     """The fields of a dataclass that may hold text; identifiers that Harbor makes stay what others refer to."""
     return tuple(one.name for one in fields(kind) if one.name not in _IDS)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _has_halves(data: bytes) -> bool:

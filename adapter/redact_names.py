@@ -27,23 +27,30 @@ _NUMBER = r"[_-]?[0-9]{0,3}"
 
 # What may stand between a name and its value, in a text and in the bytes of JSON that holds it.
 _GAP = r"(?:[\"'\]\s]|\\+[nrt]?)*"
+_SPACE = r"(?:\s|\\+[nrt])*"
+_HINTED = _WORDS.replace("|pass|", "|[0-9A-Za-z_.-]pass|")
 HINT = (
-    rf"(?i-u:{_WORDS}){_NUMBER}{_GAP}[:=,}}]"
-    rf"|--[A-Za-z0-9_-]*(?i-u:{_WORDS}){_NUMBER}(?:\s|\\+[nrt])"
-    rf"|(?i-u:{_WORDS}){_NUMBER}{_GAP}value"
+    rf"(?i-u:{_HINTED}){_NUMBER}{_GAP}(?:[:=]|,?{_GAP}value)"
+    rf"|--[A-Za-z0-9_-]*(?i-u:{_WORDS}){_NUMBER}[\s\"',\\]"
+    rf"|(?i-u:name|key)\\*\"{_SPACE}:{_SPACE}\\*\"[^\"]*(?i-u:{_WORDS}){_NUMBER}\\*\""
 )
 """Stands in the bytes of whatever `hits` or `kind` finds something in."""
 
-_QUOTED = r"(?P<open>\\*(?P<q>[\"'`]))(?P<quoted>(?:(?!(?P=q))[^\s\\]|\\+(?!(?P=q))[^\s\\]){1,2000})(?P=open)"
+# Every repetition has an end: what is in a trajectory may have been made to take for ever.
+_SLASHES = r"\\{0,40}"
+_QUOTED = (
+    rf"(?P<open>{_SLASHES}(?P<q>[\"'`]))"
+    r"(?P<quoted>(?:(?!(?P=q))[^\s\\]|\\{1,40}+(?!(?P=q))[^\s\\]){1,2000})(?P=open)"
+)
 """No white space in it: sentences are no secrets, and passphrases of several words are not found."""
-_ESCAPED = r"\\+u[0-9a-fA-F]{4}"
+_ESCAPED = r"\\{1,40}+u[0-9a-fA-F]{4}"
 _PLAIN = rf"(?P<plain>(?:[^\s\"'`\\,;&|<>(){{}}\[\]]|{_ESCAPED}){{4,2000}}+)(?![(\[{{])"
 _VALUE = rf"(?:{_QUOTED}|{_PLAIN})"
-_TYPE = r"(?::[ \t]*[A-Za-z_.\[\]| ]{1,40}?[ \t]*(?==))?"
+_TYPE = r"(?::[ \t]*+[A-Za-z_][A-Za-z_.\[\]| ]{0,39}?[ \t]*+(?==))?"
 _SET = (
-    rf"(?P<close>\\*[\"'])?\]?[ \t]*{_TYPE}(?P<set>:=|=>|={{1,3}}|:)[ \t]*"
+    rf"(?:{_SLASHES}[\"'])?\]?[ \t]*{_TYPE}(?::=|=>|={{1,3}}|:)[ \t]*"
     # `- name: DB_PASSWORD` and on the next line `value: hunter2`; JSON in a text likewise.
-    r"|\\*[\"']?,?(?:\s|\\+[nrt])*\\*[\"']?value\\*[\"']?[ \t]*[:=][ \t]*"
+    rf"|{_SLASHES}[\"']?,?(?:[ \t\r\n]|\\{{1,40}}[nrt]){{0,99}}{_SLASHES}[\"']?value{_SLASHES}[\"']?[ \t]*[:=][ \t]*"
 )
 _ASSIGNED = re.compile(rf"{_WORD}{_NUMBER}(?:{_SET}){_VALUE}", re.ASCII)
 _LINE = re.compile(
@@ -52,21 +59,31 @@ _LINE = re.compile(
 )
 """A line of an environment, also in quotes: all of it is the value."""
 _OPTION = re.compile(
-    rf"--[A-Za-z0-9_-]{{0,40}}?{_WORD}{_NUMBER}(?:[ \t]+|\\*[\"'],[ \t]*(?=\\*[\"']))(?!-){_VALUE}",
+    rf"--[A-Za-z0-9_-]{{0,40}}?{_WORD}{_NUMBER}(?:[ \t]+|{_SLASHES}[\"'],[ \t]*(?={_SLASHES}[\"']))(?!-){_VALUE}",
     re.ASCII,
 )
 _NAME = re.compile(rf"(?P<before>[\w.$-]{{0,64}}?){_WORD}{_NUMBER}", re.ASCII)
 _BEFORE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _LONGEST_NAME = 64
+_LONGEST_VALUE = 2000
+_LONGEST_STAND_IN = 200
 
 _KINDS = {"pass": "password", "pwd": "password", "token": "token", "secret": "secret", "auth": "token"}
 
 _STANDS_IN = re.compile(
-    r"(?ix) ^[$<{\[%] | ^[./~&*\#@-]+$ | ^(?:\.{0,2}|~)/ | ^\w+:// | ^\*\*\w | \.\.\. | … | \*\*\* | x{4} | •{3} | <\w[^>]*>"
-    r" | your[_-]? | example | placeholder | change[_-]?(?:me|this|it)\b | dummy | redacted | replace[_-] | insert[_-]"
-    r" | os\.environ | getenv | process\.env | ^(.)\1*$ | :: | ^[\w.]*\("
-    r" | ^(?:none|null|nil|true|false|undefined|string|str|bytes|int|any|optional|required|password|passwd|passphrase"
-    r"|pass|pwd|secret|token|key|value|default|empty|unset|missing|invalid|valid|bearer|basic|hidden|masked|todo)[:.!]?$"
+    r"""
+    ^(?:[$<{\[] | %[a-z({])                           # a variable, a place to fill in, a format
+    | ^[./~&*\#@-]+$ | ^(.)\1*$ | x{4} | \*{3} | •{3}  # one letter again and again
+    | \.\.\. | …                                      # left out
+    | ^(?:\.{0,2}|~)/ | ^\w+://                        # a path, an address
+    | ^[\w.]*\( | :: | ^\*\*\w | os\.environ | getenv | process\.env   # code
+    | (?<![a-z0-9])your[_ -] | example | placeholder | change[_-]?(?:me|this|it)\b | dummy | redacted
+    | (?:replace|insert)[_-] | <\w[^>]{0,40}>
+    | ^(?:none|null|nil|true|false|undefined|string|str|bytes|int|any|optional|required|password|passwd|passphrase
+        |pass|pwd|secret|token|key|value|default|empty|unset|missing|invalid|valid|bearer|basic|hidden|masked|todo)
+      [:.!]?$
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", re.ASCII)
 """The name of an environment variable."""
@@ -104,9 +121,16 @@ def hits(text: str) -> Iterator[Hit]:
 def kind(name: str, value: str) -> str | None:
     """What a value is, where its name says it is a secret and it looks like one; None where not."""
     known = _known(name)
-    if known is None or any(letter.isspace() for letter in value):
+    if known is None or len(value) > _LONGEST_VALUE or any(letter.isspace() for letter in value):
         return None
     return known.kind if _is_secret(known, name, value, is_quoted=True) else None
+
+
+def is_stand_in(value: str) -> bool:
+    """Whether a value only stands where a secret would: a variable, a place to fill in, a type, a path."""
+    if len(value) > _LONGEST_STAND_IN:
+        return False
+    return _STANDS_IN.search(value) is not None or _VARIABLE.fullmatch(value) is not None
 
 
 @lru_cache(maxsize=4096)
@@ -152,7 +176,7 @@ def _hit(text: str, match: re.Match[str]) -> Hit | None:
 
 def _is_secret(known: _Name, name: str, value: str, *, is_quoted: bool) -> bool:
     """Whether a value looks like what its name promises."""
-    if _STANDS_IN.search(value) or _VARIABLE.fullmatch(value) or value.lower() == name.lower():
+    if is_stand_in(value) or value.lower() == name.lower():
         return False
     if not is_quoted and _CODE.fullmatch(value):
         return False
@@ -171,4 +195,4 @@ def _is_secret(known: _Name, name: str, value: str, *, is_quoted: bool) -> bool:
 
 def edition() -> str:
     """What the patterns are."""
-    return repr((_ASSIGNED.pattern, _OPTION.pattern, _NAME.pattern, _STANDS_IN.pattern, _CODE.pattern))
+    return repr([one.pattern for one in (_LINE, _ASSIGNED, _OPTION, _NAME, _STANDS_IN, _CODE, _WORDY)])

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from adapter.redact_forms import Hit
+from adapter.redact_names import is_stand_in
 
-_STANDS_IN = re.compile(
-    r"(?ix) ^[$<{\[%] | \*\*\* | \.\.\. | … | x{4} | your | placeholder | [{}<>] | example(?!\.) | redacted"
-    r" | ^(?:password|passwd|pass|pwd|pw|secret|token|key|user|none|null)$ | ^(.)\1*$"
-)
+_SCHEME = r"(?i:bearer|basic|token|digest|apikey|bot)[ ]+"
+_GAP = r"(?:[ \t\r\n]|\\[nrt]){1,99}"
 
 
 class _Place(NamedTuple):
+    """A place where secrets stand, and what stands in the bytes of JSON wherever there is one."""
+
     kind: str
     hint: str
     pattern: re.Pattern[str]
@@ -31,63 +32,63 @@ _PLACES = (
     _place(
         "password in a URL",
         r":\\*/\\*/[^\t\n\r \"'<>]*:[^\t\n\r \"'<>]+@",
-        r"(?<=[A-Za-z0-9]):(?:\\*/){2}[^\s:/@\"'<>\\`]{0,256}:(?P<secret>[^\s/\"'<>\\`]{1,256})@(?=[\w.\[$-])",
+        r"(?<=[A-Za-z0-9]):(?:\\{0,40}/){2}[^\s:/@\"'<>\\`]{0,256}:(?P<secret>[^\s/\"'<>\\`]{1,256})@(?=[\w.\[$-])",
     ),
     _place(
         "signed URL",
-        r"(?-u:(?:sig|Signature)=[\w%/+=-]{32})",
+        r"(?-u:(?:sig|Signature)=[\w%/+=\\-]{32})",
         r"[?&](?:sig|X-Amz-Signature|X-Goog-Signature)=(?P<secret>[\w%/+=-]{32,})",
     ),
     _place(
         "authorization header",
         r"(?i-u:authorization)(?:[\"'\]\s]|\\+[nrt]?)*[:=,]",
-        r"(?i:authorization)\\*[\"']?\]?[ \t]*[:=][ \t]*\\*[\"']?(?:(?i:bearer|basic|token|digest|apikey|bot)[ ]+|(?=[\w.~+/=:-]{20}))"
-        r"(?P<secret>[\w.~+/=:-]{8,})",
+        r"(?i:authorization)\\{0,40}[\"']?\]?[ \t]*[:=][ \t]*\\{0,40}[\"']?"
+        rf"(?:{_SCHEME}|(?=[\w.~+/=:-]{{20}}))(?P<secret>[\w.~+/=:-]{{8,}})",
         is_mixed=True,
     ),
     _place(
         "authorization header",
-        r"(?i-u:bearer)\s+[0-9A-Za-z_.~+/=-]{16}",
+        r"(?i-u:bearer)\s+[0-9A-Za-z_.~+/\\=-]{16}",
         r"(?i:\bbearer)[ ]+(?P<secret>[\w.~+/=-]{16,})",
         is_mixed=True,
     ),
     _place(
         "authorization header",
-        r"(?i-u:basic)\s+[0-9A-Za-z+/]{8}",
-        r"(?i:(?<=[\"']basic)|(?<=^basic))[ ]+(?P<secret>[A-Za-z0-9+/]{8,}={0,2})(?=\\*[\"']|$)",
+        r"[\"'](?i-u:basic)\s+[0-9A-Za-z+/\\]{8}",
+        r"(?i:(?<=[\"']basic)|(?<=^basic))[ ]+(?P<secret>[A-Za-z0-9+/]{8,}={0,2})(?=\\{0,40}[\"']|$)",
         is_mixed=True,
     ),
     _place(
         "cookie",
         r"(?i-u:cookie)(?:[\"'\]\s]|\\+[nrt]?)*[:=](?:[\"'\]\s]|\\+[nrt]?)*[0-9A-Za-z_.-]+=",
-        r"(?i:\b(?:set-)?cookie)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?"
-        r"(?P<secret>[\w.-]{1,64}=[^\s;\"'\\,]{12,}(?:;[ ]*[\w.-]{1,64}=[^\s;\"'\\,]*)*)",
+        r"(?i:\b(?:set-)?cookie)\\{0,40}[\"']?[ \t]*[:=][ \t]*\\{0,40}[\"']?"
+        r"(?P<secret>[\w.-]{1,64}=[^\s;\"'\\,]{12,4000}(?:;[ ]*[\w.-]{1,64}=[^\s;\"'\\,]*)*)",
         is_mixed=True,
     ),
     # machine HOST login USER password SECRET, on one line or more.
     _place(
         "password",
-        r"(?-u:machine(?:\s|\\+[nrt])+[\x21-\x7e]+)(?:\s|\\+[nrt])+login",
-        r"\bmachine(?:\s|\\[nrt])+[^\s\\]+(?:\s|\\[nrt])+login(?:\s|\\[nrt])+[^\s\\]+(?:\s|\\[nrt])+password"
-        r"(?:\s|\\[nrt])+(?P<secret>[^\s\"'\\]+)",
+        r"machine(?:\s|\\+[nrt])+[^\s\"]+(?:\s|\\+[nrt])+login",
+        rf"\bmachine{_GAP}[^\s\\\"]{{1,256}}{_GAP}login{_GAP}[^\s\\\"]{{1,256}}{_GAP}password{_GAP}(?P<secret>[^\s\"'\\]{{1,256}})",
     ),
     _place(
         "password",
-        r"(?:-u|--user)(?:[\s=\"']|\\+[nrt]?)*[^\s:\"']+:",
-        r"\bcurl\b[^\n]{0,500}?\s(?:-u|--user)[ =]?\\*[\"']?[^\s:\"'\\]{1,128}:(?P<secret>[^\s\"'\\]{3,256})",
+        r"[ \tnrt](?:-u|--user)(?:[\s=\"']|\\+[nrt]?)*[^\s:\"']+:",
+        r"\bcurl\b[^\n]{0,500}?[ \t](?:-u|--user)[ =]?\\*[\"']?[^\s:\"'\\]{1,128}:(?P<secret>[^\s\"'\\]{3,256})",
     ),
     _place("password", r"sshpass", r"\bsshpass[ ]+-p[ ]*\\*[\"']?(?P<secret>[^\s\"'\\]{3,256})"),
     _place(
         "password",
         r"chpasswd",
-        r"\b[a-z_][\w-]*:(?P<secret>[^\s\"'\\:|]{4,256})\\*[\"']?[ ]*\|[ ]*(?:sudo[ ]+)?(?:\S*/)?chpasswd",
+        r"\b[a-z_][\w-]{0,31}:(?P<secret>[^\s\"'\\:|]{4,256})\\{0,40}[\"']?[ ]{0,9}"
+        r"\|[ ]{0,9}(?:sudo[ ]{1,9})?(?:/\S{0,40}/)?chpasswd",
     ),
 )
 
 HINT = "|".join(f"(?:{one.hint})" for one in _PLACES)
 """Stands in the bytes of whatever `hits` finds something in."""
 
-_AFTER_SCHEME = re.compile(r"(?i:(?:bearer|basic|token|digest|apikey|bot)[ ]+)?(?P<secret>[\w.~+/=:-]{8,})", re.ASCII)
+_AFTER_SCHEME = re.compile(rf"(?:{_SCHEME})?(?P<secret>[\w.~+/=:-]{{8,}})", re.ASCII)
 
 
 def hits(text: str) -> Iterator[Hit]:
@@ -114,6 +115,4 @@ def in_header(name: str, value: str) -> Hit | None:
 
 
 def _is_secret(value: str, *, is_mixed: bool) -> bool:
-    if _STANDS_IN.search(value):
-        return False
-    return not is_mixed or any(letter.isdigit() for letter in value)
+    return not is_stand_in(value) and (not is_mixed or any(letter.isdigit() for letter in value))

@@ -31,9 +31,6 @@ class _Finder:
     words: tuple[Words, ...]
     hits: Callable[[str], Iterator[Hit]]
 
-    def may_find(self, text: str | bytes) -> bool:
-        return any(words.found_in(text) for words in self.words)
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -48,10 +45,11 @@ class Rules:
     digest: str
     finders: tuple[_Finder, ...]
     allow: tuple[LinearPattern, ...]
+    words: tuple[Words, ...]
 
-    def may_find(self, text: str | bytes) -> bool:
-        """Whether a text is worth a closer look; so is the JSON text whose bytes these are, once it is parsed."""
-        return any(finder.may_find(text) for finder in self.finders)
+    def may_find(self, text: str) -> bool:
+        """Whether a text is worth a closer look; and where it is JSON, so are the texts in it."""
+        return any(words.found_in(text) for words in self.words)
 
     def is_allowed(self, secret: str) -> bool:
         """Whether the user said to leave it."""
@@ -60,9 +58,11 @@ class Rules:
     def replace(self, text: str, found: Counter[str]) -> str:
         """The text with a mark for every secret; `found` counts them by kind."""
         for _ in range(_PASSES):
+            if not self.may_find(text):
+                break
             before = text
             for finder in self.finders:
-                if finder.may_find(text):
+                if any(words.found_in(text) for words in finder.words):
                     text = self._marked(text, finder.hits(text), found)
             if text == before:
                 break
@@ -112,7 +112,9 @@ def _rules(chosen: str, kept: Path) -> Rules:
         _Finder((_PLACES,), redact_places.hits),
         _Finder((_NAMES,), redact_names.hits),
     )
-    return Rules(said.is_on, _digest(said), (*built_in, *map(_finder, said.patterns)), said.allow)
+    finders = (*built_in, *map(_finder, said.patterns))
+    words = tuple(words for finder in finders for words in finder.words)
+    return Rules(said.is_on, _digest(said), finders, said.allow, words)
 
 
 def _finder(one: UserPattern) -> _Finder:

@@ -49,7 +49,7 @@ class LinearPattern:
         import pyarrow.compute as pc
 
         pattern = rf"\A(?:{self.regex})\z" if whole else self.regex
-        return bool(pc.match_substring_regex(_column(text), pattern=pattern)[0].as_py())
+        return bool(_computed("match_substring_regex", text, pc.MatchSubstringOptions(pattern)))
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Where it stands in a text: start and end, from left to right."""
@@ -58,19 +58,22 @@ class LinearPattern:
         if self.prefix not in text:
             return
         mark = next(chr(code) for code in range(0xE000, 0xF900) if chr(code) not in text)
-        marked = pc.replace_substring_regex(_column(text), pattern=self.regex, replacement=rf"{mark}\0{mark}")
+        options = pc.ReplaceSubstringOptions(self.regex, rf"{mark}\0{mark}")
         at = 0
-        for number, piece in enumerate(str(marked[0].as_py()).split(mark)):
+        for number, piece in enumerate(str(_computed("replace_substring_regex", text, options)).split(mark)):
             if number % 2 and piece:
                 yield at, at + len(piece)
             at += len(piece)
 
 
-def _column(text: str):  # noqa: ANN202  (pyarrow has no types)
+def _computed(function: str, text: str, options: object) -> object:
+    """What a function of Arrow's makes of one text."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     # Half a character becomes `?`, so that all stays in its place.
-    return pa.array([text.encode("utf-8", "replace").decode()], pa.large_string())
+    column = pa.array([text.encode("utf-8", "replace").decode()], pa.large_string())
+    return pc.call_function(function, [column], options)[0].as_py()
 
 
 def _prefix(regex: str) -> str:
