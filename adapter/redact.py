@@ -103,3 +103,10 @@ def _clean(value: object, found: Counter[str]) -> object:
 def _texts(kind: type) -> tuple[str, ...]:
     """The fields of a dataclass that may hold text; identifiers that Harbor makes stay what others refer to."""
     return tuple(one.name for one in fields(kind) if one.name not in _IDS)
+
+
+def redact_json_bytes(data: bytes, found: Counter[str]) -> bytes:
+    """A JSON file's bytes with every secret in its texts replaced; the same bytes where there is none."""
+    if not may_hold_secrets(data):
+        return data
+    return redact_text(data.decode("utf-8", "replace"), found).encode()
