@@ -63,11 +63,9 @@ def patch(
         changes["tags"] = wire.dumps(tags)
     if row is None:
         begun = {**key, "project_id": project, "start_time": PARTIAL, "created_at": now, **changes}
-        sql = f"INSERT INTO {table} ({', '.join(begun)}) VALUES ({', '.join('?' * len(begun))})"
-        store.execute(connection, table, "new", sql, tuple(begun.values()))
+        store.insert(connection, table, begun)
         return
-    sql = f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in changes)} WHERE rowid = ?"
-    store.execute(connection, table, "updated", sql, (*changes.values(), row["rowid"]))
+    store.update(connection, table, changes, row["rowid"], "rowid")
 
 
 def merged_tags(
