@@ -152,17 +152,9 @@ def public(row: sqlite3.Row) -> tuple[dict[str, object], dict[str, str | None]]:
     return plain | by, {"data": row["data"], "tags": row["tags"]}
 
 
-def _stream(store: Store, dataset: str, wanted: ItemStream) -> Iterator[bytes]:
-    before = "" if wanted.last_retrieved_id is None else " AND id < ?"
+def _stream(store: Store, where: str, values: Sequence[Value]) -> Iterator[bytes]:
     with store.read() as connection:
-        number = dataset_versions.number(connection, dataset, wanted.dataset_version)
-        values: list[Value] = [dataset, number, number]
-        if wanted.last_retrieved_id is not None:
-            values.append(ids.uuid_text(wanted.last_retrieved_id, "dataset_item"))
-        rows = connection.execute(
-            f"SELECT * FROM dataset_items WHERE {_AT_VERSION}{before} ORDER BY id DESC LIMIT ?",
-            (*values, wanted.steam_limit),
-        )
+        rows = connection.execute(f"SELECT * FROM dataset_items WHERE {where} ORDER BY id DESC LIMIT ?", values)
         while portion := rows.fetchmany(100):
             yield b"".join(wire.splice(*public(row)) + b"\n" for row in portion)
 
@@ -188,8 +180,12 @@ def add_routes(api: APIRouter, store: Store) -> None:
             dataset = datasets.find(connection, wanted.dataset_name)
             if dataset is None:
                 raise RefusedError(404, "Dataset not found")
-            dataset_versions.number(connection, dataset, wanted.dataset_version)
-        return StreamingResponse(_stream(store, dataset, wanted), media_type="application/octet-stream")
+            number = dataset_versions.number(connection, dataset, wanted.dataset_version)
+        where, values = _AT_VERSION, list[Value]([dataset, number, number])
+        if wanted.last_retrieved_id is not None:
+            where, values = f"{where} AND id < ?", [*values, ids.uuid_text(wanted.last_retrieved_id, "dataset_item")]
+        lines = _stream(store, where, [*values, wanted.steam_limit])
+        return StreamingResponse(lines, media_type="application/octet-stream")
 
     @api.get("/items/{identifier}", **schema.gives(200, 404))
     def get_dataset_item(identifier: str) -> Response:
