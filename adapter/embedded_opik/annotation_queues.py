@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import filters, ids, listing, projects, wire
+from adapter.embedded_opik import filters, ids, listing, projects, schema, wire
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError
@@ -158,7 +158,7 @@ def router(store: Store) -> APIRouter:
     """The endpoints of annotation queues and their items."""
     api = APIRouter(prefix=f"{wire.API}/annotation-queues")
 
-    @api.get("")
+    @api.get("", **schema.gives(200, 501))
     def find_annotation_queues(
         name: str | None = None,
         filters_: filters.Parameter = None,
@@ -172,36 +172,36 @@ def router(store: Store) -> APIRouter:
             total, rows = listing.page(connection, "annotation_queues", where, page, size, _SELECT)
         return wire.page_answer(page, total, [_encode(row) for row in rows])
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(QueueIn, 201, 404, 501))
     def create_annotation_queue(body: wire.Body, request: Request) -> Response:
         return wire.created(request, _create(store, [wire.parse(QueueIn, body)])[0])
 
-    @api.post("/batch")
+    @api.post("/batch", **schema.takes(QueueBatch, 204, 404, 501))
     def create_annotation_queue_batch(body: wire.Body) -> Response:
         _create(store, wire.parse(QueueBatch, body).annotation_queues)
         return wire.no_content()
 
-    @api.post("/delete")
+    @api.post("/delete", **schema.takes(IdList, 204))
     def delete_annotation_queue_batch(body: wire.Body) -> Response:
         _delete(store, wire.parse(IdList, body).ids)
         return wire.no_content()
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_annotation_queue_by_id(identifier: str) -> Response:
         with store.read() as connection:
             return wire.answer(_encode(_find(connection, identifier)))
 
-    @api.patch("/{identifier}")
+    @api.patch("/{identifier}", **schema.takes(QueueUpdate, 204, 404, 501))
     def update_annotation_queue(identifier: str, body: wire.Body) -> Response:
         _update(store, identifier, wire.parse(QueueUpdate, body))
         return wire.no_content()
 
-    @api.post("/{identifier}/items/add")
+    @api.post("/{identifier}/items/add", **schema.takes(IdList, 204, 404))
     def add_items_to_annotation_queue(identifier: str, body: wire.Body) -> Response:
         _add_items(store, identifier, wire.parse(IdList, body))
         return wire.no_content()
 
-    @api.post("/{identifier}/items/delete")
+    @api.post("/{identifier}/items/delete", **schema.takes(IdList, 204, 404))
     def remove_items_from_annotation_queue(identifier: str, body: wire.Body) -> Response:
         _remove_items(store, identifier, wire.parse(IdList, body))
         return wire.no_content()

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from adapter.embedded_opik import (
     pages,
     projects,
     prompts,
+    schema,
     spans,
     threads,
     traces,
@@ -77,7 +79,9 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        responses=schema.responses(*schema.EVERYWHERE),
     )
+    app.openapi = cache(partial(schema.document, app))
     requests: Counter[tuple[str, str, int]] = Counter()
     app.state.store = store
     app.state.requests = requests
@@ -141,7 +145,7 @@ def _add_meta(app: FastAPI) -> None:
     def workspace_name() -> Response:
         return JSONResponse({"workspace_name": WORKSPACE})
 
-    @app.post(f"{wire.API}/auth")
+    @app.post(f"{wire.API}/auth", **schema.gives(204))
     def access() -> Response:
         return wire.no_content()
 

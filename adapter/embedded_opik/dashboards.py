@@ -13,7 +13,7 @@ from opik.rest_api.types.dashboard_public_type import DashboardPublicType
 from opik.rest_api.types.json_node_public import JsonNodePublic
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import filters, ids, listing, projects, wire
+from adapter.embedded_opik import filters, ids, listing, projects, schema, wire
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import not_found
@@ -83,7 +83,7 @@ def router(store: Store) -> APIRouter:
     """The dashboard endpoints."""
     api = APIRouter(prefix=f"{wire.API}/dashboards")
 
-    @api.get("")
+    @api.get("", **schema.gives(200))
     def find_dashboards(
         name: str | None = None,
         project_id: str | None = None,
@@ -98,7 +98,7 @@ def router(store: Store) -> APIRouter:
             total, rows = listing.page(connection, "dashboards", where, page, size, order=order)
         return wire.page_answer(page, total, [_encode(row) for row in rows])
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(DashboardIn, 201))
     def create_dashboard(body: wire.Body) -> Response:
         dashboard = wire.parse(DashboardIn, body)
         now = store.clock()
@@ -129,17 +129,17 @@ def router(store: Store) -> APIRouter:
             )
             return wire.answer(_encode(find(connection, identifier)), 201)
 
-    @api.post("/delete-batch")
+    @api.post("/delete-batch", **schema.takes(IdList, 204))
     def delete_dashboards_batch(body: wire.Body) -> Response:
         _delete(store, wire.parse(IdList, body).ids)
         return wire.no_content()
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_dashboard_by_id(identifier: str) -> Response:
         with store.read() as connection:
             return wire.answer(_encode(find(connection, identifier)))
 
-    @api.patch("/{identifier}")
+    @api.patch("/{identifier}", **schema.takes(DashboardUpdate, 200, 404))
     def update_dashboard(identifier: str, body: wire.Body) -> Response:
         update = wire.parse(DashboardUpdate, body)
         changes: dict[str, Value] = {
@@ -164,7 +164,7 @@ def router(store: Store) -> APIRouter:
             )
             return wire.answer(_encode(find(connection, identifier)))
 
-    @api.delete("/{identifier}")
+    @api.delete("/{identifier}", **schema.gives(204))
     def delete_dashboard(identifier: str) -> Response:
         _delete(store, [identifier])
         return wire.no_content()

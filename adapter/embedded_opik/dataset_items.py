@@ -13,7 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from opik.rest_api.types.dataset_item_write import DatasetItemWrite
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import dataset_versions, datasets, filters, ids, listing, projects, wire
+from adapter.embedded_opik import dataset_versions, datasets, filters, ids, listing, projects, schema, wire
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError, not_found
 from adapter.embedded_opik.fields import DATASET_ITEM_FIELDS
@@ -174,17 +174,17 @@ def _stream(store: Store, where: filters.Where, limit: int) -> Iterator[bytes]:
 def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of items, on the datasets' router (before its `/{identifier}`)."""
 
-    @api.put("/items")
+    @api.put("/items", **schema.takes(ItemBatch, 204, 404, 501))
     def create_or_update_dataset_items(body: wire.Body) -> Response:
         write(store, wire.parse(ItemBatch, body))
         return wire.no_content()
 
-    @api.post("/items/delete")
+    @api.post("/items/delete", **schema.takes(ItemDelete, 204))
     def delete_dataset_items(body: wire.Body) -> Response:
         _delete(store, wire.parse(ItemDelete, body))
         return wire.no_content()
 
-    @api.post("/items/stream")
+    @api.post("/items/stream", **schema.takes(ItemStream, 200, 404))
     def stream_dataset_items(body: wire.Body) -> Response:
         wanted = wire.parse(ItemStream, body)
         with store.read() as connection:
@@ -196,7 +196,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             where = listing.narrowed(where, "e.id < ?", ids.uuid_text(wanted.last_retrieved_id, "dataset_item"))
         return StreamingResponse(_stream(store, where, wanted.steam_limit), media_type="application/octet-stream")
 
-    @api.get("/items/{identifier}")
+    @api.get("/items/{identifier}", **schema.gives(200, 404))
     def get_dataset_item(identifier: str) -> Response:
         with store.read() as connection:
             row = connection.execute(
@@ -207,7 +207,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             raise not_found("Dataset item", identifier)
         return wire.answer(wire.splice(*public(row)))
 
-    @api.get("/{identifier}/items")
+    @api.get("/{identifier}/items", **schema.gives(200, 404))
     def get_dataset_items(
         identifier: str,
         version: str | None = None,

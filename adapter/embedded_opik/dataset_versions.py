@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from opik.rest_api.types.dataset_version_public import DatasetVersionPublic
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import ids, projects, wire
+from adapter.embedded_opik import ids, projects, schema, wire
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError
 
@@ -195,7 +195,7 @@ def _restore(store: Store, connection: sqlite3.Connection, dataset: str, referen
 def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of versions, on the datasets' router (before its `/{identifier}`)."""
 
-    @api.get("/{identifier}/versions")
+    @api.get("/{identifier}/versions", **schema.gives(200))
     def list_dataset_versions(
         identifier: str,
         page: wire.Page = 1,
@@ -209,7 +209,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             content = _select(connection, dataset, None, size, (page - 1) * size)
         return wire.page_answer(page, total, content)
 
-    @api.post("/{identifier}/versions/retrieve")
+    @api.post("/{identifier}/versions/retrieve", **schema.takes(VersionRef, 200, 404))
     def retrieve_dataset_version(identifier: str, body: wire.Body) -> Response:
         name = wire.parse(VersionRef, body).version_name
         with store.read() as connection:
@@ -218,7 +218,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             raise RefusedError(404, f"Dataset version not found: {name[:64]}")
         return wire.answer(found[0])
 
-    @api.post("/{identifier}/versions/restore")
+    @api.post("/{identifier}/versions/restore", **schema.takes(Restore, 200, 404))
     def restore_dataset_version(identifier: str, body: wire.Body) -> Response:
         reference = wire.parse(Restore, body).version_ref
         dataset = ids.uuid_text(identifier, "Dataset")
@@ -226,7 +226,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             new = _restore(store, connection, dataset, reference)
             return wire.answer(_select(connection, dataset, f"v{new}")[0])
 
-    @api.patch("/{identifier}/versions/hash/{version_hash}")
+    @api.patch("/{identifier}/versions/hash/{version_hash}", **schema.takes(VersionUpdate, 200, 404, 409))
     def update_dataset_version(identifier: str, version_hash: str, body: wire.Body) -> Response:
         update = wire.parse(VersionUpdate, body)
         dataset = ids.uuid_text(identifier, "Dataset")
@@ -239,7 +239,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
                 store.execute(connection, "dataset_versions", "updated", sql, values)
             return wire.answer(_select(connection, dataset, f"v{found}")[0])
 
-    @api.post("/{identifier}/versions/hash/{version_hash}/tags")
+    @api.post("/{identifier}/versions/hash/{version_hash}/tags", **schema.takes(VersionTag, 204, 404, 409))
     def create_version_tag(identifier: str, version_hash: str, body: wire.Body) -> Response:
         tag = wire.parse(VersionTag, body).tag
         dataset = ids.uuid_text(identifier, "Dataset")
@@ -247,7 +247,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             _add_tags(store, connection, dataset, _existing(connection, dataset, version_hash), [tag])
         return wire.no_content()
 
-    @api.delete("/{identifier}/versions/{version_hash}/tags/{tag}")
+    @api.delete("/{identifier}/versions/{version_hash}/tags/{tag}", **schema.gives(204, 404))
     def delete_version_tag(identifier: str, version_hash: str, tag: str) -> Response:
         dataset = ids.uuid_text(identifier, "Dataset")
         with store.write() as connection:

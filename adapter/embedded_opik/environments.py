@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import ids, projects, wire
+from adapter.embedded_opik import ids, projects, schema, wire
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError
@@ -110,27 +110,27 @@ def router(store: Store) -> APIRouter:
     """The environment endpoints."""
     api = APIRouter(prefix=f"{wire.API}/environments")
 
-    @api.get("")
+    @api.get("", **schema.gives(200))
     def find_environments() -> Response:
         with store.read() as connection:
             rows = connection.execute("SELECT * FROM environments ORDER BY position, created_at, id").fetchall()
         return wire.page_answer(1, len(rows), [_encode(row) for row in rows])
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(EnvironmentIn, 201, 409))
     def create_environment(body: wire.Body, request: Request) -> Response:
         return wire.created(request, _create(store, wire.parse(EnvironmentIn, body)))
 
-    @api.post("/delete")
+    @api.post("/delete", **schema.takes(IdList, 204))
     def delete_environments_batch(body: wire.Body) -> Response:
         _delete(store, wire.parse(IdList, body))
         return wire.no_content()
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_environment_by_id(identifier: str) -> Response:
         with store.read() as connection:
             return wire.answer(_encode(_find(connection, identifier)))
 
-    @api.patch("/{identifier}")
+    @api.patch("/{identifier}", **schema.takes(EnvironmentUpdate, 204, 404, 409))
     def update_environment(identifier: str, body: wire.Body) -> Response:
         _update(store, identifier, wire.parse(EnvironmentUpdate, body))
         return wire.no_content()

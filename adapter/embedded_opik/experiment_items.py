@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from opik.rest_api.types.experiment_item import ExperimentItem
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import dataset_items, filters, ids, projects, reading, traces, wire
+from adapter.embedded_opik import dataset_items, filters, ids, projects, reading, schema, traces, wire
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import not_found
@@ -130,7 +130,7 @@ def _compare(
 def add_dataset_routes(api: APIRouter, store: Store) -> None:
     """The comparison endpoint, on the datasets' router."""
 
-    @api.get("/{identifier}/items/experiments/items")
+    @api.get("/{identifier}/items/experiments/items", **schema.gives(200))
     def find_dataset_items_with_experiment_items(
         identifier: str,
         experiment_ids: str,
@@ -148,12 +148,12 @@ def add_dataset_routes(api: APIRouter, store: Store) -> None:
 def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of items, on the experiments' router (before its `/{identifier}`)."""
 
-    @api.post("/items")
+    @api.post("/items", **schema.takes(ItemBatch, 204))
     def create_experiment_items(body: wire.Body) -> Response:
         write(store, wire.parse(ItemBatch, body).experiment_items)
         return wire.no_content()
 
-    @api.post("/items/delete")
+    @api.post("/items/delete", **schema.takes(IdList, 204))
     def delete_experiment_items(body: wire.Body) -> Response:
         values = [json.dumps([ids.uuid_text(i, "Experiment Item") for i in wire.parse(IdList, body).ids])]
         with store.write() as connection:
@@ -166,7 +166,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             )
         return wire.no_content()
 
-    @api.post("/items/stream")
+    @api.post("/items/stream", **schema.takes(ItemStream, 200))
     def stream_experiment_items(body: wire.Body) -> Response:
         wanted = wire.parse(ItemStream, body)
         sql, values = "i.experiment_id IN (SELECT id FROM experiments WHERE name = ?)", [wanted.experiment_name]
@@ -179,7 +179,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             lines = encode(connection, rows, truncate=wanted.truncate)
         return Response(b"".join(line + b"\n" for line in lines), media_type="application/octet-stream")
 
-    @api.get("/items/{identifier}")
+    @api.get("/items/{identifier}", **schema.gives(200, 404))
     def get_experiment_item_by_id(identifier: str) -> Response:
         with store.read() as connection:
             rows = connection.execute(

@@ -17,7 +17,7 @@ from opik.rest_api.types.json_list_string_write import JsonListStringWrite
 from opik.rest_api.types.prompt_version_link_write import PromptVersionLinkWrite
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import datasets, filters, ids, patching, projects, wire
+from adapter.embedded_opik import datasets, filters, ids, patching, projects, schema, wire
 from adapter.embedded_opik.aggregates import aggregate
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
@@ -193,11 +193,11 @@ def router(store: Store) -> APIRouter:
     """The endpoints of experiments themselves; those of their items come first, in `experiment_items`."""
     api = APIRouter(prefix=f"{wire.API}/experiments")
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(ExperimentIn, 201, 409))
     def create_experiment(body: wire.Body, request: Request) -> Response:
         return wire.created(request, create(store, wire.parse(ExperimentIn, body)))
 
-    @api.get("", dependencies=[Depends(wire.unsorted)])
+    @api.get("", dependencies=[Depends(wire.unsorted)], **schema.gives(200, 501))
     def find_experiments(
         name: str | None = None,
         dataset_id: Annotated[str | None, Query(alias="datasetId")] = None,
@@ -230,7 +230,7 @@ def router(store: Store) -> APIRouter:
             found = select(connection, where, size, (page - 1) * size)
         return wire.page_answer(page, total, [wire.splice(*one) for one in found])
 
-    @api.post("/stream")
+    @api.post("/stream", **schema.takes(ExperimentStream, 200))
     def stream_experiments(body: wire.Body) -> Response:
         wanted = wire.parse(ExperimentStream, body)
         sql, values = "instr(lower(e.name), lower(?)) > 0", [wanted.name]
@@ -244,19 +244,19 @@ def router(store: Store) -> APIRouter:
         lines = b"".join(wire.splice(*one) + b"\n" for one in found)
         return Response(lines, media_type="application/octet-stream")
 
-    @api.post("/finish")
+    @api.post("/finish", **schema.takes(IdList, 204))
     def finish_experiments(body: wire.Body) -> Response:
         # In Opik this only sends alerts; here there is nothing to send.
         for identifier in wire.parse(IdList, body).ids:
             ids.uuid_text(identifier, "Experiment")
         return wire.no_content()
 
-    @api.post("/delete")
+    @api.post("/delete", **schema.takes(IdList, 204))
     def delete_experiments_by_id(body: wire.Body) -> Response:
         _delete(store, wire.parse(IdList, body).ids)
         return wire.no_content()
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_experiment_by_id(identifier: str) -> Response:
         key = ids.uuid_text(identifier, "Experiment")
         with store.read() as connection:
@@ -265,7 +265,7 @@ def router(store: Store) -> APIRouter:
             raise not_found("Experiment", identifier)
         return wire.answer(wire.splice(*found[0]))
 
-    @api.patch("/{identifier}")
+    @api.patch("/{identifier}", **schema.takes(ExperimentPatch, 204, 404))
     def update_experiment(identifier: str, body: wire.Body) -> Response:
         patch(store, identifier, wire.parse(ExperimentPatch, body))
         return wire.no_content()

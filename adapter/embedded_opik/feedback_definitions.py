@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
-from adapter.embedded_opik import ids, listing, projects, wire
+from adapter.embedded_opik import ids, listing, projects, schema, wire
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError
@@ -136,7 +136,7 @@ def router(store: Store) -> APIRouter:
     """The endpoints of feedback definitions."""
     api = APIRouter(prefix=f"{wire.API}/feedback-definitions")
 
-    @api.get("")
+    @api.get("", **schema.gives(200))
     def find_feedback_definitions(
         name: str | None = None,
         kind: Annotated[_Kind | None, Query(alias="type")] = None,
@@ -150,26 +150,26 @@ def router(store: Store) -> APIRouter:
             total, rows = listing.page(connection, "feedback_definitions", where, page, size)
         return wire.page_answer(page, total, [_encode(row) for row in rows])
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(DefinitionIn, 201, 409))
     def create_feedback_definition(body: wire.Body, request: Request) -> Response:
         return wire.created(request, _create(store, body))
 
-    @api.post("/delete")
+    @api.post("/delete", **schema.takes(IdList, 204))
     def delete_feedback_definitions_batch(body: wire.Body) -> Response:
         _delete(store, wire.parse(IdList, body).ids)
         return wire.no_content()
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_feedback_definition_by_id(identifier: str) -> Response:
         with store.read() as connection:
             return wire.answer(_encode(_find(connection, identifier)))
 
-    @api.put("/{identifier}")
+    @api.put("/{identifier}", **schema.takes(DefinitionIn, 204, 404, 409))
     def update_feedback_definition(identifier: str, body: wire.Body) -> Response:
         _update(store, identifier, body)
         return wire.no_content()
 
-    @api.delete("/{identifier}")
+    @api.delete("/{identifier}", **schema.gives(204))
     def delete_feedback_definition_by_id(identifier: str) -> Response:
         _delete(store, [identifier])
         return wire.no_content()

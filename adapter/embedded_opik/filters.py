@@ -9,6 +9,7 @@ is never true.
 # ruff: noqa: S608 - fields and operators in SQL are constants of this package; every value is bound.
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ class Where:
 
 
 _FILTERS = TypeAdapter(list[Filter])
+_MAX_FILTERS = 100  # SQLite takes a condition 1,000 levels deep.
 
 type Parameter = Annotated[str | None, Query(alias="filters")]
 """The query parameter of lists."""
@@ -105,7 +107,9 @@ def translate(filters: Iterable[Filter], fields: Mapping[str, Field]) -> Where:
     Raises:
         RefusedError: 400 for an unknown field, an operator the field does not have, or a value it cannot read.
     """
-    parts: list[Where] = [_one(item, fields) for item in filters]
+    parts = [_one(item, fields) for item in filters]
+    if len(parts) > _MAX_FILTERS:
+        raise RefusedError(400, f"Invalid filters: more than {_MAX_FILTERS}")
     return Where(" AND ".join(part.sql for part in parts) or "1", tuple(v for part in parts for v in part.values))
 
 
@@ -208,8 +212,8 @@ def _enum(sql: str, operator: str, value: str) -> Where:
         return Where(present if operator == "is_not_empty" else f"NOT ({present})", ())
     if operator in {"in", "not_in"}:
         values = [part.strip().strip("\"'") for part in value.strip("[]()").split(",")]
-        marks = ", ".join("?" * len(values))
-        return Where(f"coalesce({sql}, '') {'NOT ' if operator == 'not_in' else ''}IN ({marks})", tuple(values))
+        listed = f"{'NOT ' if operator == 'not_in' else ''}IN (SELECT value FROM json_each(?))"
+        return Where(f"coalesce({sql}, '') {listed}", (json.dumps(values),))
     return Where(f"coalesce({sql}, '') {operator} ?", (value,))
 
 
@@ -256,7 +260,7 @@ def _number(value: str, name: str) -> float:
 def _moment(value: str, name: str) -> str:
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError as error:
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    except (ValueError, OverflowError) as error:
         raise RefusedError(400, f"Invalid value '{value[:64]}' for field '{name}': not a time") from error
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from adapter.embedded_opik import filters, listing, wire
+from adapter.embedded_opik import filters, listing, schema, wire
 from adapter.embedded_opik.aggregates import aggregate
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError
@@ -200,7 +200,7 @@ def _names(connection: sqlite3.Connection) -> dict[str, str]:
 def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of groups, on the experiments' router (before its `/{identifier}`)."""
 
-    @api.get("/groups")
+    @api.get("/groups", **schema.gives(200))
     def find_experiment_groups(wanted: Annotated[Asked, Depends(asked)]) -> Response:
         with store.read() as connection:
             rows, names = _rows(connection, wanted.where, wanted.levels), _names(connection)
@@ -208,7 +208,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
         details = {"groups_details": sorting(rows, wanted.levels, names)}
         return wire.answer(wire.splice({"content": content, "details": details}, {}))
 
-    @api.get("/groups/aggregations")
+    @api.get("/groups/aggregations", **schema.gives(200))
     def find_experiment_groups_aggregations(wanted: Annotated[Asked, Depends(asked)]) -> Response:
         with store.read() as connection:
             rows, names = _rows(connection, wanted.where, wanted.levels), _names(connection)

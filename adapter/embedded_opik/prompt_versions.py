@@ -17,7 +17,17 @@ from opik.rest_api.types.prompt_version_detail_type import PromptVersionDetailTy
 from opik.rest_api.types.prompt_version_update import PromptVersionUpdate
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import environments, filters, ids, listing, patching, projects, prompt_variables, wire
+from adapter.embedded_opik import (
+    environments,
+    filters,
+    ids,
+    listing,
+    patching,
+    projects,
+    prompt_variables,
+    schema,
+    wire,
+)
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError, not_found
@@ -253,19 +263,19 @@ def content(
 def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of versions by their own id, on the prompts' router (before its `/{identifier}`)."""
 
-    @api.patch("/versions")
+    @api.patch("/versions", **schema.takes(VersionsUpdate, 204))
     def update_prompt_versions(body: wire.Body) -> Response:
         _update_tags(store, wire.parse(VersionsUpdate, body))
         return wire.no_content()
 
-    @api.post("/versions/retrieve-by-ids")
+    @api.post("/versions/retrieve-by-ids", **schema.takes(IdList, 200))
     def retrieve_prompt_versions_by_ids(body: wire.Body) -> Response:
         wanted = [ids.uuid_text(i, "Prompt version") for i in wire.parse(IdList, body).ids]
         with store.read() as connection:
             found = select(connection, "e.id IN (SELECT value FROM json_each(?))", (json.dumps(wanted),))
         return wire.answer(b"[" + b",".join(encode(row) for row in found) + b"]")
 
-    @api.post("/retrieve-by-commits")
+    @api.post("/retrieve-by-commits", **schema.takes(CommitList, 200))
     def get_prompts_by_commits(body: wire.Body) -> Response:
         wanted = wire.parse(CommitList, body).commits
         with store.read() as connection:
@@ -277,7 +287,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             ).fetchall()
         return wire.answer(b"[" + b",".join(wire.splice(dict(row), {}) for row in rows) + b"]")
 
-    @api.get("/versions/{identifier}")
+    @api.get("/versions/{identifier}", **schema.gives(200, 404))
     def get_prompt_version_by_id(identifier: str) -> Response:
         with store.read() as connection:
             found = select(connection, "e.id = ?", (ids.uuid_text(identifier, "Prompt version"),))
@@ -285,12 +295,12 @@ def add_routes(api: APIRouter, store: Store) -> None:
             raise RefusedError(404, "Prompt version not found")
         return wire.answer(encode(found[0]))
 
-    @api.patch("/versions/{identifier}/environments")
+    @api.patch("/versions/{identifier}/environments", **schema.takes(EnvironmentsOf, 204, 404))
     def set_prompt_version_environment(identifier: str, body: wire.Body) -> Response:
         _set_environments(store, identifier, wire.parse(EnvironmentsOf, body).environments)
         return wire.no_content()
 
-    @api.get("/{identifier}/versions")
+    @api.get("/{identifier}/versions", **schema.gives(200, 501))
     def get_prompt_versions(
         identifier: str,
         search: str | None = None,
@@ -309,13 +319,13 @@ def add_routes(api: APIRouter, store: Store) -> None:
             total, rows = listing.page(connection, "prompt_versions", where, page, size, _SELECT)
         return wire.page_answer(page, total, [encode(row, detail=False) for row in rows])
 
-    @api.get("/{identifier}/versions/by-number/{number}")
+    @api.get("/{identifier}/versions/by-number/{number}", **schema.gives(200, 404))
     def get_prompt_version_by_number(identifier: str, number: str) -> Response:
         with store.read() as connection:
             prompt = ids.uuid_text(identifier, "Prompt")
             return wire.answer(encode(chosen(connection, prompt, VersionRef(name="-", version_number=number))))
 
-    @api.post("/{identifier}/versions/{version}/restore")
+    @api.post("/{identifier}/versions/{version}/restore", **schema.gives(200, 404))
     def restore_prompt_version(identifier: str, version: str) -> Response:
         prompt = ids.uuid_text(identifier, "Prompt")
         return wire.answer(_restore(store, prompt, ids.uuid_text(version, "Prompt version")))

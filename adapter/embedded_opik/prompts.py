@@ -13,7 +13,7 @@ from opik.rest_api.prompts.types.prompt_write_type import PromptWriteType
 from opik.rest_api.types.json_node_write import JsonNodeWrite
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import filters, ids, listing, projects, prompt_versions, wire
+from adapter.embedded_opik import filters, ids, listing, projects, prompt_versions, schema, wire
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError
@@ -196,7 +196,7 @@ def router(store: Store) -> APIRouter:
     """The prompt endpoints; those of versions by their own id come before `/{identifier}`."""
     api = APIRouter(prefix=f"{wire.API}/prompts")
 
-    @api.get("")
+    @api.get("", **schema.gives(200, 501))
     def get_prompts(
         name: str | None = None,
         project_id: str | None = None,
@@ -211,15 +211,15 @@ def router(store: Store) -> APIRouter:
             total, rows = listing.page(connection, "prompts", where, page, size, _SELECT)
         return wire.page_answer(page, total, [wire.splice(*_public(row)) for row in rows])
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(PromptIn, 201, 404, 409))
     def create_prompt(body: wire.Body, request: Request) -> Response:
         return wire.created(request, create(store, wire.parse(PromptIn, body)))
 
-    @api.post("/versions")
+    @api.post("/versions", **schema.takes(prompt_versions.VersionIn, 200, 404, 409))
     def create_prompt_version(body: wire.Body) -> Response:
         return wire.answer(create_version(store, wire.parse(prompt_versions.VersionIn, body)))
 
-    @api.post("/versions/retrieve")
+    @api.post("/versions/retrieve", **schema.takes(prompt_versions.VersionRef, 200, 404))
     def retrieve_prompt_version(body: wire.Body) -> Response:
         wanted = wire.parse(prompt_versions.VersionRef, body)
         with store.read() as connection:
@@ -229,12 +229,12 @@ def router(store: Store) -> APIRouter:
                 raise RefusedError(404, "Prompt not found")
             return wire.answer(prompt_versions.encode(prompt_versions.chosen(connection, prompt["id"], wanted)))
 
-    @api.post("/delete")
+    @api.post("/delete", **schema.takes(IdList, 204))
     def delete_prompts_batch(body: wire.Body) -> Response:
         _delete(store, wire.parse(IdList, body).ids)
         return wire.no_content()
 
-    @api.get("/by-commit/{commit}")
+    @api.get("/by-commit/{commit}", **schema.gives(200, 404))
     def get_prompt_by_commit(commit: str) -> Response:
         with store.read() as connection:
             found = prompt_versions.select(connection, "e.commit_hash = ?", (commit,))
@@ -244,7 +244,7 @@ def router(store: Store) -> APIRouter:
 
     prompt_versions.add_routes(api, store)
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_prompt_by_id(identifier: str, mask_id: str | None = None, environment: str | None = None) -> Response:
         key = ids.uuid_text(identifier, "Prompt")
         if mask_id is not None and environment is not None:
@@ -262,12 +262,12 @@ def router(store: Store) -> APIRouter:
                 requested = prompt_versions.chosen(connection, key, wanted)
             return wire.answer(_detail(connection, "e.id = ?", key, requested))
 
-    @api.put("/{identifier}")
+    @api.put("/{identifier}", **schema.takes(PromptUpdate, 204, 404, 409))
     def update_prompt(identifier: str, body: wire.Body) -> Response:
         _update(store, identifier, wire.parse(PromptUpdate, body))
         return wire.no_content()
 
-    @api.delete("/{identifier}")
+    @api.delete("/{identifier}", **schema.gives(204))
     def delete_prompt(identifier: str) -> Response:
         _delete(store, [identifier])
         return wire.no_content()
