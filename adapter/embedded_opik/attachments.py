@@ -21,7 +21,7 @@ from opik.rest_api.types.attachment import Attachment
 from opik.rest_api.types.start_multipart_upload_response import StartMultipartUploadResponse
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import ids, projects, wire
+from adapter.embedded_opik import ids, projects, schema, wire
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError
 
@@ -154,7 +154,7 @@ def router(store: Store) -> APIRouter:
     """The attachment endpoints."""
     api = APIRouter(prefix=f"{wire.API}/attachment")
 
-    @api.post("/upload-start")
+    @api.post("/upload-start", **schema.takes(UploadStart, 200))
     def start_multi_part_upload(body: wire.Body) -> Response:
         wanted = wire.parse(UploadStart, body)
         query = {
@@ -168,7 +168,7 @@ def router(store: Store) -> APIRouter:
         url = f"{_base_url(wanted.path)}/v1/private/attachment/upload?{urlencode(query, quote_via=quote)}"
         return wire.model_answer(StartMultipartUploadResponse(upload_id=UPLOAD_ID, pre_sign_urls=[url]))
 
-    @api.put("/upload")
+    @api.put("/upload", **schema.gives(204, 413))
     def upload_attachment(
         content: Annotated[IO[bytes], Depends(request_file)],
         file_name: Annotated[str, Query(min_length=1, max_length=1024)],
@@ -188,13 +188,13 @@ def router(store: Store) -> APIRouter:
         )
         return wire.no_content()
 
-    @api.post("/upload-complete")
+    @api.post("/upload-complete", **schema.takes(FileRef, 204))
     def complete_multi_part_upload(body: wire.Body) -> Response:
         # The file came with the PUT: as in an Opik without S3, there is nothing left to do.
         wire.parse(FileRef, body)
         return wire.no_content()
 
-    @api.get("/list")
+    @api.get("/list", **schema.gives(200))
     def attachment_list(
         project_id: str,
         entity_type: Entity,
@@ -226,7 +226,7 @@ def router(store: Store) -> APIRouter:
             content.append(wire.dump(Attachment(link=link, **row)))
         return wire.page_answer(page, total, content)
 
-    @api.get("/download")
+    @api.get("/download", **schema.gives(200, 404))
     def download_attachment(
         container_id: str,
         entity_type: Entity,
@@ -236,7 +236,7 @@ def router(store: Store) -> APIRouter:
         key = (entity_type, ids.uuid_text(entity_id, entity_type), ids.uuid_text(container_id, "Project"), file_name)
         return _download(store, key)
 
-    @api.post("/delete")
+    @api.post("/delete", **schema.takes(FileRef, 204))
     def delete_attachments(body: wire.Body) -> Response:
         _delete(store, wire.parse(FileRef, body))
         return wire.no_content()

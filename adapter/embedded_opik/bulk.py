@@ -17,7 +17,7 @@ from opik.rest_api.types.span_write import SpanWrite
 from opik.rest_api.types.trace_write import TraceWrite
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import datasets, experiment_items, experiments, ids, scores, spans, traces, wire
+from adapter.embedded_opik import datasets, experiment_items, experiments, ids, schema, scores, spans, traces, wire
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError
 
@@ -135,7 +135,7 @@ def _scores(record: Record, trace: TraceWrite) -> Sequence[FeedbackScoreBatchIte
 def add_routes(api: APIRouter, store: Store, window: timedelta | None) -> None:
     """The endpoint, on the experiments' router."""
 
-    @api.put("/items/bulk")
+    @api.put("/items/bulk", **schema.takes(BulkIn, 204, 409))
     def experiment_items_bulk(body: wire.Body) -> Response:
         write(store, wire.parse(BulkIn, body), window)
         return wire.no_content()

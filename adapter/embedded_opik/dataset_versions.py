@@ -94,6 +94,14 @@ def number(connection: sqlite3.Connection, dataset: str, version: str | None) ->
     return row["number"]
 
 
+def _existing(connection: sqlite3.Connection, dataset: str, version: str) -> int:
+    """A version's number as `number` has it; 404 also for the latest of a dataset that has none."""
+    found = number(connection, dataset, version)
+    if not found:
+        raise RefusedError(404, f"Dataset version not found: {version[:64]}")
+    return found
+
+
 _ITEMS = "(SELECT count(*) FROM dataset_items i WHERE i.dataset_id = v.dataset_id AND"
 _VERSIONS = (
     "SELECT v.*, v.number = (SELECT max(number) FROM dataset_versions WHERE dataset_id = v.dataset_id) AS latest, "
@@ -160,7 +168,7 @@ def _add_tags(store: Store, connection: sqlite3.Connection, dataset: str, number
 
 def _restore(store: Store, connection: sqlite3.Connection, dataset: str, reference: str) -> int:
     """A new version that holds what the named one held; rows that are the same stay as they are."""
-    old = number(connection, dataset, reference)
+    old = _existing(connection, dataset, reference)
     new = writable(store, connection, dataset, ids.mint(store.clock()))
     store.execute(
         connection,
@@ -210,7 +218,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             raise RefusedError(404, f"Dataset version not found: {name[:64]}")
         return wire.answer(found[0])
 
-    @api.post("/{identifier}/versions/restore")
+    @api.post("/{identifier}/versions/restore", **schema.takes(Restore, 200, 404))
     def restore_dataset_version(identifier: str, body: wire.Body) -> Response:
         reference = wire.parse(Restore, body).version_ref
         dataset = ids.uuid_text(identifier, "Dataset")
@@ -218,12 +226,12 @@ def add_routes(api: APIRouter, store: Store) -> None:
             new = _restore(store, connection, dataset, reference)
             return wire.answer(_select(connection, dataset, f"v{new}")[0])
 
-    @api.patch("/{identifier}/versions/hash/{version_hash}")
+    @api.patch("/{identifier}/versions/hash/{version_hash}", **schema.takes(VersionUpdate, 200, 404, 409))
     def update_dataset_version(identifier: str, version_hash: str, body: wire.Body) -> Response:
         update = wire.parse(VersionUpdate, body)
         dataset = ids.uuid_text(identifier, "Dataset")
         with store.write() as connection:
-            found = number(connection, dataset, version_hash)
+            found = _existing(connection, dataset, version_hash)
             _add_tags(store, connection, dataset, found, update.tags_to_add or ())
             if update.change_description is not None:
                 sql = "UPDATE dataset_versions SET change_description = ? WHERE dataset_id = ? AND number = ?"
@@ -231,18 +239,18 @@ def add_routes(api: APIRouter, store: Store) -> None:
                 store.execute(connection, "dataset_versions", "updated", sql, values)
             return wire.answer(_select(connection, dataset, f"v{found}")[0])
 
-    @api.post("/{identifier}/versions/hash/{version_hash}/tags")
+    @api.post("/{identifier}/versions/hash/{version_hash}/tags", **schema.takes(VersionTag, 204, 404, 409))
     def create_version_tag(identifier: str, version_hash: str, body: wire.Body) -> Response:
         tag = wire.parse(VersionTag, body).tag
         dataset = ids.uuid_text(identifier, "Dataset")
         with store.write() as connection:
-            _add_tags(store, connection, dataset, number(connection, dataset, version_hash), [tag])
+            _add_tags(store, connection, dataset, _existing(connection, dataset, version_hash), [tag])
         return wire.no_content()
 
-    @api.delete("/{identifier}/versions/{version_hash}/tags/{tag}")
+    @api.delete("/{identifier}/versions/{version_hash}/tags/{tag}", **schema.gives(204, 404))
     def delete_version_tag(identifier: str, version_hash: str, tag: str) -> Response:
         dataset = ids.uuid_text(identifier, "Dataset")
         with store.write() as connection:
-            found = number(connection, dataset, version_hash)
+            found = _existing(connection, dataset, version_hash)
             _set_tags(store, connection, dataset, found, lambda old: [one for one in old if one != tag])
         return wire.no_content()

@@ -55,7 +55,8 @@ def foreign(method: str, path: str, headers: Headers) -> str | None:
     A link from elsewhere (the HTML report, a chat) may open a page: that is a top-level navigation, which
     sends nothing and which the other site cannot read.
     """
-    host = headers.get("host", "")
+    hosts = headers.getlist("host")
+    host = hosts[0] if len(hosts) == 1 else ""
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
     if name.lower() not in LOOPBACK:
         return "This server answers to 127.0.0.1 and localhost only"

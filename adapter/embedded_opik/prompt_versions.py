@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-import jinja2
-import jinja2.meta
 from fastapi import APIRouter
 from fastapi.responses import Response
 from opik.rest_api.types.prompt_version_detail import PromptVersionDetail
@@ -19,7 +17,17 @@ from opik.rest_api.types.prompt_version_detail_type import PromptVersionDetailTy
 from opik.rest_api.types.prompt_version_update import PromptVersionUpdate
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import environments, filters, ids, listing, patching, projects, wire
+from adapter.embedded_opik import (
+    environments,
+    filters,
+    ids,
+    listing,
+    patching,
+    projects,
+    prompt_variables,
+    schema,
+    wire,
+)
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError, not_found
@@ -123,8 +131,7 @@ def insert(
         "tags": content.tags,
         "created_at": wire.stamp(now),
     }
-    sql = f"INSERT INTO prompt_versions ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
-    store.execute(connection, "prompt_versions", "new", sql, tuple(row.values()))
+    store.insert(connection, "prompt_versions", row)
     return key
 
 
@@ -182,24 +189,8 @@ def encode(row: sqlite3.Row, *, detail: bool = True) -> bytes:
         "created_by": projects.AUTHOR,
     }
     if detail:
-        plain["variables"] = variables(row["template"], row["type"])
+        plain["variables"] = prompt_variables.names(row["template"], row["type"])
     return wire.splice(plain, {"metadata": row["metadata"], "tags": row["tags"]})
-
-
-_MUSTACHE = re.compile(r"\{\{\{?\s*[#^&]?\s*([\w.-]+)\s*\}?\}\}")
-_JINJA = jinja2.Environment(autoescape=True)
-
-
-def variables(template: str, kind: str) -> list[str] | None:
-    """The names a template asks for, in order; None where they are not known (another kind, or no valid template)."""
-    if kind == "mustache":
-        return sorted(set(_MUSTACHE.findall(template)))
-    if kind == "jinja2":
-        try:
-            return sorted(jinja2.meta.find_undeclared_variables(_JINJA.parse(template)))
-        except jinja2.TemplateSyntaxError:
-            return None
-    return None
 
 
 def _set_environments(store: Store, identifier: str, names: Sequence[str]) -> None:
@@ -240,8 +231,7 @@ def _update_tags(store: Store, wanted: VersionsUpdate) -> None:
                 if wanted.merge_tags
                 else patching.merged_tags(None, tags, None, None)
             )
-            sql = "UPDATE prompt_versions SET tags = ? WHERE id = ?"
-            store.execute(connection, "prompt_versions", "updated", sql, (wire.dumps(new), row["id"]))
+            store.update(connection, "prompt_versions", {"tags": wire.dumps(new)}, row["id"])
 
 
 def _restore(store: Store, prompt: str, version: str) -> bytes:
@@ -273,19 +263,19 @@ def content(
 def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of versions by their own id, on the prompts' router (before its `/{identifier}`)."""
 
-    @api.patch("/versions")
+    @api.patch("/versions", **schema.takes(VersionsUpdate, 204))
     def update_prompt_versions(body: wire.Body) -> Response:
         _update_tags(store, wire.parse(VersionsUpdate, body))
         return wire.no_content()
 
-    @api.post("/versions/retrieve-by-ids")
+    @api.post("/versions/retrieve-by-ids", **schema.takes(IdList, 200))
     def retrieve_prompt_versions_by_ids(body: wire.Body) -> Response:
         wanted = [ids.uuid_text(i, "Prompt version") for i in wire.parse(IdList, body).ids]
         with store.read() as connection:
             found = select(connection, "e.id IN (SELECT value FROM json_each(?))", (json.dumps(wanted),))
         return wire.answer(b"[" + b",".join(encode(row) for row in found) + b"]")
 
-    @api.post("/retrieve-by-commits")
+    @api.post("/retrieve-by-commits", **schema.takes(CommitList, 200))
     def get_prompts_by_commits(body: wire.Body) -> Response:
         wanted = wire.parse(CommitList, body).commits
         with store.read() as connection:
@@ -297,7 +287,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             ).fetchall()
         return wire.answer(b"[" + b",".join(wire.splice(dict(row), {}) for row in rows) + b"]")
 
-    @api.get("/versions/{identifier}")
+    @api.get("/versions/{identifier}", **schema.gives(200, 404))
     def get_prompt_version_by_id(identifier: str) -> Response:
         with store.read() as connection:
             found = select(connection, "e.id = ?", (ids.uuid_text(identifier, "Prompt version"),))
@@ -305,12 +295,12 @@ def add_routes(api: APIRouter, store: Store) -> None:
             raise RefusedError(404, "Prompt version not found")
         return wire.answer(encode(found[0]))
 
-    @api.patch("/versions/{identifier}/environments")
+    @api.patch("/versions/{identifier}/environments", **schema.takes(EnvironmentsOf, 204, 404))
     def set_prompt_version_environment(identifier: str, body: wire.Body) -> Response:
         _set_environments(store, identifier, wire.parse(EnvironmentsOf, body).environments)
         return wire.no_content()
 
-    @api.get("/{identifier}/versions")
+    @api.get("/{identifier}/versions", **schema.gives(200, 501))
     def get_prompt_versions(
         identifier: str,
         search: str | None = None,
@@ -320,7 +310,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
         size: listing.Size = 10,
     ) -> Response:
         wire.unsorted(sorting)
-        where = filters.translate(filters.read_filters(filters_), PROMPT_VERSION_FIELDS)
+        where = listing.condition(filters_, PROMPT_VERSION_FIELDS)
         where = listing.narrowed(where, "e.prompt_id = ? AND e.number IS NOT NULL", ids.uuid_text(identifier, "Prompt"))
         if search:
             text = "instr(lower(e.template || ' ' || coalesce(e.change_description, '')), lower(?)) > 0"
@@ -329,13 +319,13 @@ def add_routes(api: APIRouter, store: Store) -> None:
             total, rows = listing.page(connection, "prompt_versions", where, page, size, _SELECT)
         return wire.page_answer(page, total, [encode(row, detail=False) for row in rows])
 
-    @api.get("/{identifier}/versions/by-number/{number}")
+    @api.get("/{identifier}/versions/by-number/{number}", **schema.gives(200, 404))
     def get_prompt_version_by_number(identifier: str, number: str) -> Response:
         with store.read() as connection:
             prompt = ids.uuid_text(identifier, "Prompt")
             return wire.answer(encode(chosen(connection, prompt, VersionRef(name="-", version_number=number))))
 
-    @api.post("/{identifier}/versions/{version}/restore")
+    @api.post("/{identifier}/versions/{version}/restore", **schema.gives(200, 404))
     def restore_prompt_version(identifier: str, version: str) -> Response:
         prompt = ids.uuid_text(identifier, "Prompt")
         return wire.answer(_restore(store, prompt, ids.uuid_text(version, "Prompt version")))

@@ -3,7 +3,6 @@
 # ruff: noqa: S608 - table and column names in SQL are constants of this package; every value is bound.
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,7 +13,7 @@ from opik.rest_api.prompts.types.prompt_write_type import PromptWriteType
 from opik.rest_api.types.json_node_write import JsonNodeWrite
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import filters, ids, listing, projects, prompt_versions, wire
+from adapter.embedded_opik import filters, ids, listing, projects, prompt_versions, schema, wire
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError
@@ -79,8 +78,7 @@ def _insert(store: Store, connection: sqlite3.Connection, project: str, prompt: 
         "created_at": wire.stamp(now),
         "last_updated_at": wire.stamp(now),
     }
-    sql = f"INSERT INTO prompts ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
-    store.execute(connection, "prompts", "new", sql, tuple(row.values()))
+    store.insert(connection, "prompts", row)
     return identifier
 
 
@@ -149,8 +147,7 @@ def _public(row: sqlite3.Row) -> tuple[dict[str, object], dict[str, str | None]]
             "version_count",
         )
     }
-    by = {"created_by": projects.AUTHOR, "last_updated_by": projects.AUTHOR}
-    return plain | by, {"tags": row["tags"]}
+    return plain | projects.BY, {"tags": row["tags"]}
 
 
 def _detail(connection: sqlite3.Connection, where: str, value: str, requested: sqlite3.Row | None = None) -> bytes:
@@ -166,15 +163,14 @@ def _detail(connection: sqlite3.Connection, where: str, value: str, requested: s
 
 
 def _delete(store: Store, identifiers: Sequence[str]) -> None:
-    values = [json.dumps([ids.uuid_text(i, "Prompt") for i in identifiers])]
+    keys = [ids.uuid_text(i, "Prompt") for i in identifiers]
     with store.write() as connection:
         for table, column in (
             ("prompt_environments", "prompt_id"),
             ("prompt_versions", "prompt_id"),
             ("prompts", "id"),
         ):
-            sql = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"
-            store.execute(connection, table, "deleted", sql, values)
+            store.delete(connection, table, keys, column)
 
 
 def _update(store: Store, identifier: str, update: PromptUpdate) -> None:
@@ -187,16 +183,20 @@ def _update(store: Store, identifier: str, update: PromptUpdate) -> None:
         if same is not None and same["id"] != key:
             raise RefusedError(409, "Prompt id or name already exists")
         tags = row["tags"] if update.tags is None else wire.dumps(update.tags)
-        values = (update.name, update.description, tags, wire.stamp(store.clock()), key)
-        sql = "UPDATE prompts SET name = ?, description = ?, tags = ?, last_updated_at = ? WHERE id = ?"
-        store.execute(connection, "prompts", "updated", sql, values)
+        changes: dict[str, Value] = {
+            "name": update.name,
+            "description": update.description,
+            "tags": tags,
+            "last_updated_at": wire.stamp(store.clock()),
+        }
+        store.update(connection, "prompts", changes, key)
 
 
 def router(store: Store) -> APIRouter:
     """The prompt endpoints; those of versions by their own id come before `/{identifier}`."""
     api = APIRouter(prefix=f"{wire.API}/prompts")
 
-    @api.get("")
+    @api.get("", **schema.gives(200, 501))
     def get_prompts(
         name: str | None = None,
         project_id: str | None = None,
@@ -206,24 +206,20 @@ def router(store: Store) -> APIRouter:
         size: listing.Size = 10,
     ) -> Response:
         wire.unsorted(sorting)
-        where = filters.translate(filters.read_filters(filters_), PROMPT_FIELDS)
-        if name:
-            where = listing.narrowed(where, "instr(lower(e.name), lower(?)) > 0", name)
-        if project_id is not None:
-            where = listing.narrowed(where, "e.project_id = ?", ids.uuid_text(project_id, "Project"))
+        where = listing.condition(filters_, PROMPT_FIELDS, name, project_id)
         with store.read() as connection:
             total, rows = listing.page(connection, "prompts", where, page, size, _SELECT)
         return wire.page_answer(page, total, [wire.splice(*_public(row)) for row in rows])
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(PromptIn, 201, 404, 409))
     def create_prompt(body: wire.Body, request: Request) -> Response:
         return wire.created(request, create(store, wire.parse(PromptIn, body)))
 
-    @api.post("/versions")
+    @api.post("/versions", **schema.takes(prompt_versions.VersionIn, 200, 404, 409))
     def create_prompt_version(body: wire.Body) -> Response:
         return wire.answer(create_version(store, wire.parse(prompt_versions.VersionIn, body)))
 
-    @api.post("/versions/retrieve")
+    @api.post("/versions/retrieve", **schema.takes(prompt_versions.VersionRef, 200, 404))
     def retrieve_prompt_version(body: wire.Body) -> Response:
         wanted = wire.parse(prompt_versions.VersionRef, body)
         with store.read() as connection:
@@ -233,12 +229,12 @@ def router(store: Store) -> APIRouter:
                 raise RefusedError(404, "Prompt not found")
             return wire.answer(prompt_versions.encode(prompt_versions.chosen(connection, prompt["id"], wanted)))
 
-    @api.post("/delete")
+    @api.post("/delete", **schema.takes(IdList, 204))
     def delete_prompts_batch(body: wire.Body) -> Response:
         _delete(store, wire.parse(IdList, body).ids)
         return wire.no_content()
 
-    @api.get("/by-commit/{commit}")
+    @api.get("/by-commit/{commit}", **schema.gives(200, 404))
     def get_prompt_by_commit(commit: str) -> Response:
         with store.read() as connection:
             found = prompt_versions.select(connection, "e.commit_hash = ?", (commit,))
@@ -248,7 +244,7 @@ def router(store: Store) -> APIRouter:
 
     prompt_versions.add_routes(api, store)
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_prompt_by_id(identifier: str, mask_id: str | None = None, environment: str | None = None) -> Response:
         key = ids.uuid_text(identifier, "Prompt")
         if mask_id is not None and environment is not None:
@@ -266,12 +262,12 @@ def router(store: Store) -> APIRouter:
                 requested = prompt_versions.chosen(connection, key, wanted)
             return wire.answer(_detail(connection, "e.id = ?", key, requested))
 
-    @api.put("/{identifier}")
+    @api.put("/{identifier}", **schema.takes(PromptUpdate, 204, 404, 409))
     def update_prompt(identifier: str, body: wire.Body) -> Response:
         _update(store, identifier, wire.parse(PromptUpdate, body))
         return wire.no_content()
 
-    @api.delete("/{identifier}")
+    @api.delete("/{identifier}", **schema.gives(204))
     def delete_prompt(identifier: str) -> Response:
         _delete(store, [identifier])
         return wire.no_content()

@@ -18,7 +18,7 @@ from pydantic_core import core_schema
 
 type Json = dict[str, Any]
 
-MEANINGS = {
+_MEANINGS = {
     400: "The body is no JSON of this type, an id is no UUID of the right version, or a parameter has no such value",
     403: "The request came from another site or for another host",
     404: "What the request names is not there",
@@ -59,7 +59,7 @@ def takes(body: type[BaseModel], status: int, *refusals: int) -> Route:
 
 def responses(*statuses: int) -> dict[int | str, Json]:
     """What each of these statuses means."""
-    return {status: {"description": MEANINGS[status]} for status in statuses}
+    return {status: {"description": _MEANINGS[status]} for status in statuses}
 
 
 class _Schemas(GenerateJsonSchema):
@@ -92,10 +92,16 @@ def document(app: FastAPI) -> Json:
         if name is not None:
             content = {"application/json": {"schema": references[bodies[name], "validation"]}}
             operation["requestBody"] = {"required": True, "content": content}
-        else:
+        elif "content" in operation["responses"].get("422", {}):
             # FastAPI's own, for parameters: here those are 400.
-            operation["responses"].pop("422", None)
-    made["components"] = {"schemas": definitions.get("$defs", {})}
+            del operation["responses"]["422"]
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "path":
+                parameter["schema"]["format"] = "uuid"
+    of_parameters = made["components"]["schemas"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        of_parameters.pop(unused, None)
+    made["components"] = {"schemas": of_parameters | definitions.get("$defs", {})}
     return made
 
 

@@ -18,7 +18,7 @@ from opik.rest_api.types.feedback_score_batch_item import FeedbackScoreBatchItem
 from opik.rest_api.types.feedback_score_batch_item_thread import FeedbackScoreBatchItemThread
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import filters, ids, listing, projects, reading, scores, wire
+from adapter.embedded_opik import filters, ids, listing, projects, reading, schema, scores, wire
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError
 from adapter.embedded_opik.fields import THREAD_FIELDS
@@ -94,14 +94,10 @@ def _select(connection: sqlite3.Connection, project: str, where: Where, limit: i
     ).fetchall()
     found = scores.load(connection, "thread", [(project, row["thread_model_id"]) for row in rows])
     usage = _usage(connection, project, [row["id"] for row in rows])
-    by: dict[str, object] = {
-        "status": "active",
-        "created_by": projects.AUTHOR,
-        "last_updated_by": projects.AUTHOR,
-    }
     encoded: list[bytes] = []
     for row in rows:
-        plain: dict[str, object] = {name: row[name] for name in _PLAIN} | by
+        plain: dict[str, object] = {name: row[name] for name in _PLAIN} | projects.BY
+        plain["status"] = "active"
         plain |= {"feedback_scores": found.get((project, row["thread_model_id"])), "usage": usage.get(row["id"])}
         raw = {name: row[name] for name in ("first_message", "last_message")}
         encoded.append(wire.splice(plain, reading.shortened(raw) if truncate else raw))
@@ -176,12 +172,12 @@ def router(store: Store) -> APIRouter:
     """The endpoints of threads (before those of traces, whose ids stand where `threads` does)."""
     api = APIRouter(prefix=f"{wire.API}/traces/threads")
 
-    @api.post("/search")
+    @api.post("/search", **schema.takes(Search, 200, 404))
     def search_trace_threads(body: wire.Body) -> Response:
         lines = _search(store, wire.parse(Search, body))
         return Response(b"".join(line + b"\n" for line in lines), media_type="application/octet-stream")
 
-    @api.post("/retrieve")
+    @api.post("/retrieve", **schema.takes(ThreadRef, 200, 404))
     def get_trace_thread(body: wire.Body) -> Response:
         wanted = wire.parse(ThreadRef, body)
         with store.read() as connection:
@@ -192,12 +188,12 @@ def router(store: Store) -> APIRouter:
             raise RefusedError(404, "Trace thread not found")
         return wire.answer(found[0])
 
-    @api.put("/feedback-scores")
+    @api.put("/feedback-scores", **schema.takes(ScoreBatch, 204))
     def score_batch_of_threads(body: wire.Body) -> Response:
         _score(store, wire.parse(ScoreBatch, body))
         return wire.no_content()
 
-    @api.post("/feedback-scores/delete")
+    @api.post("/feedback-scores/delete", **schema.takes(ScoresDelete, 204))
     def delete_thread_feedback_scores(body: wire.Body) -> Response:
         _delete_scores(store, wire.parse(ScoresDelete, body))
         return wire.no_content()

@@ -171,7 +171,7 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
 
     scores.add_routes(api, store, "trace")
 
-    @api.get("", dependencies=[Depends(wire.unsorted)], **schema.gives(200, 404, 501))
+    @api.get("", dependencies=[Depends(wire.unsorted)], **schema.gives(200, 404, 422, 501))
     def get_traces_by_project(
         project_name: str | None = None,
         project_id: str | None = None,

@@ -101,6 +101,7 @@ class _Checks:
 
     enums: Mapping[str, frozenset[str]]
     enum_lists: Mapping[str, frozenset[str]]
+    required: frozenset[str]
     nested: tuple[str, ...]
 
 
@@ -116,7 +117,8 @@ def _checks(model: type[BaseModel]) -> _Checks:
                 (enum_lists if in_list else enums)[name] = frozenset(typing.get_args(leaf))
             elif isinstance(leaf, type) and issubclass(leaf, BaseModel):
                 nested.append(name)
-    return _Checks(enums, enum_lists, tuple(nested))
+    required = frozenset(name for name in enums if model.model_fields[name].is_required())
+    return _Checks(enums, enum_lists, required, tuple(nested))
 
 
 def _leaves(
@@ -135,7 +137,10 @@ def _leaves(
 def _check_enums(value: BaseModel) -> None:
     checks = _checks(type(value))
     for name, allowed in checks.enums.items():
-        _check_enum(name, getattr(value, name), allowed)
+        given = getattr(value, name)
+        if given is None and name in checks.required:
+            raise RefusedError(422, f"{name} must not be null")
+        _check_enum(name, given, allowed)
     for name, allowed in checks.enum_lists.items():
         for one in getattr(value, name) or ():
             _check_enum(name, one, allowed)
