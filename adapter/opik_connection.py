@@ -57,7 +57,7 @@ class Connection:
         return f"{self.address}/{self.workspace}/dashboards/{dashboard_id}"
 
 
-def _is_configured() -> bool:
+def is_configured() -> bool:
     """Whether the user has told the Opik SDK where to go: by environment or by its configuration file."""
     if os.environ.get("OPIK_URL_OVERRIDE") or os.environ.get("OPIK_API_KEY"):
         return True
@@ -86,7 +86,7 @@ def connect(where: str | None, project: str) -> Generator[Connection]:
     if not project.strip() or not project.isprintable():
         raise BadInputError(f"--project {project!a} is no name.", "Give a name of printable characters.")
     with ExitStack() as stack:
-        embedded = where == "embedded" or (where is None and not _is_configured())
+        embedded = where == "embedded" or (where is None and not is_configured())
         host = where
         if embedded:
             host = stack.enter_context(_embedded()).url

@@ -60,13 +60,18 @@ def sleep(seconds: float) -> None:
 
 
 class Rest:
-    """The API of one Opik."""
+    """The API of one Opik.
+
+    Attributes:
+        http: the connection, for what the API has no call for.
+        address: the API's address.
+    """
 
     def __init__(self, client: opik.Opik) -> None:
-        http, address = upload_transport(client.rest_client)
+        self.http, self.address = upload_transport(client.rest_client)
         # The SDK's own timeouts, for connecting and for reading; the type speaks of one number for both.
         timeout = cast("float", httpx.USE_CLIENT_DEFAULT)
-        self._api = OpikApi(base_url=address, httpx_client=http, timeout=timeout)
+        self._api = OpikApi(base_url=self.address, httpx_client=self.http, timeout=timeout)
 
     def call[T](self, what: str, ask: Callable[[OpikApi], T], there: Callable[[OpikApi], T | None] | None = None) -> T:
         """Makes one call.

@@ -51,7 +51,7 @@ def span_write(row_id: str, row: Row, ids: Mapping[str, str], project: str) -> S
         project_name=project,
         trace_id=ids[row.trace_key],
         parent_span_id=None if row.parent_key is None else ids[row.parent_key],
-        type="llm" if row.kind == "llm" else "tool",
+        type="general" if row.kind == "trace" else row.kind,
         start_time=row.start_time,
         model=row.model,
         provider=row.provider,

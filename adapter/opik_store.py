@@ -25,6 +25,7 @@ from opik.rest_api.types import (
     ExperimentItem,
     ExperimentPublic,
     ExperimentScore,
+    PromptVersionLinkWrite,
     SpanFilterPublic,
     TraceFilterPublic,
 )
@@ -285,9 +286,15 @@ class OpikStore:
         return experiments_by_key(found, self.project)
 
     def create_experiment(
-        self, experiment_id: str, dataset: str, name: str, metadata: Object, tags: Sequence[str]
+        self,
+        experiment_id: str,
+        dataset: str,
+        name: str,
+        metadata: Object,
+        tags: Sequence[str],
+        prompt_versions: Sequence[str] = (),
     ) -> None:
-        """Makes an experiment; one that is there under this id is left as it is."""
+        """Makes an experiment, linked to versions of prompts; one that is there under this id is left as it is."""
         self.rest.call(
             f"experiment {name}",
             lambda api: api.experiments.create_experiment(
@@ -297,6 +304,7 @@ class OpikStore:
                 name=name,
                 metadata=metadata,
                 tags=list(tags),
+                prompt_versions=[PromptVersionLinkWrite(id=one) for one in prompt_versions] or None,
             ),
         )
 

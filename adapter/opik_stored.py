@@ -117,14 +117,14 @@ def _stored(row: FoundRow, digest: str | None) -> Stored:
     return Stored(
         id=row.id,
         digest=digest,
-        scores={one.name: _scores(row.id, one) for one in row.feedback_scores or ()},
+        scores={one.name: scores_of(row.id, one) for one in row.feedback_scores or ()},
         start_time=row.start_time,
         has=frozenset(name for name, value in there.items() if value),
         trace_id=row.trace_id or row.id,
     )
 
 
-def _scores(row_id: str, score: FeedbackScorePublic) -> tuple[Score, ...]:
+def scores_of(row_id: str, score: FeedbackScorePublic) -> tuple[Score, ...]:
     """What programs scored under one name; Opik shows the mean of several authors, and each beside it."""
     authors = list((score.value_by_author or {}).values())
     given = [(one.source, one.value, one.category_name, one.reason) for one in authors]

@@ -11,10 +11,14 @@ from datetime import datetime
 from adapter import opik_rest
 from adapter.errors import IncompleteError
 from adapter.opik_ids import fixed, mint
-from adapter.opik_rows import JOB, KEY, Object, trial_key
+from adapter.opik_prompts import StoredPrompt
+from adapter.opik_rows import JOB, KEY, trial_key
 from adapter.opik_store import OpikStore, Stored, StoredExperiment
-from adapter.trial import Source, Trial, Variant
+from adapter.trial import Object, Source, Trial, Variant
 from pipelines.written import Written
+
+PROMPTS = "judge_prompts"
+"""The key in an experiment's configuration: by `criterion@version`, the prompt's name and commit in Opik."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,11 @@ class Members:
     Attributes:
         trials: in the order they came.
         instructions: what the first trial that knows it was asked, by dataset and task; None where none knows.
+        prompts: what they are judged by, by `criterion@version`; None where they are not judged this time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prompts: Mapping[str, StoredPrompt] | None = None) -> None:
+        self.prompts = prompts
         self.trials: list[Member] = []
         self.instructions: dict[tuple[str, str], str | None] = {}
 
@@ -159,7 +165,7 @@ def store_experiments(
         for trial in of_dataset:
             by_variant[trial.variant.name].append(trial)
         for attempts in by_variant.values():
-            experiment = _experiment(attempts[0], there, store, written, at)
+            experiment = _experiment(attempts[0], members.prompts, there, store, written, at)
             traces = {stored[trial.key].id: trial.task for trial in attempts}
             present = {} if experiment.is_new else store.experiment_items(experiment.stored_name, experiment.id)
             _take_out(present, traces.keys(), ours, trace_ids, store, written)
@@ -225,16 +231,29 @@ def _dataset(
 
 
 def _experiment(
-    trial: Member, stored: Mapping[str, StoredExperiment], store: OpikStore, written: Written, at: datetime
+    trial: Member,
+    prompts: Mapping[str, StoredPrompt] | None,
+    stored: Mapping[str, StoredExperiment],
+    store: OpikStore,
+    written: Written,
+    at: datetime,
 ) -> Experiment:
-    """The experiment of a trial's variant in its job; it is made where there is none."""
+    """The experiment of a trial's variant in its job; it is made where there is none.
+
+    Opik links prompts to an experiment only while it makes it: later versions stand in the configuration alone.
+    """
     metadata = _configuration(trial, store.project)
     key = str(metadata[KEY])
     name = f"{trial.dataset}/{trial.variant.name}/{trial.job}"
     found = stored.get(key)
+    if prompts is not None:
+        metadata[PROMPTS] = {version: f"{one.name} {one.commit}" for version, one in prompts.items()}
+    elif found is not None and PROMPTS in found.metadata:
+        metadata[PROMPTS] = found.metadata[PROMPTS]
     if found is None:
         tags = ["kilobench", *(f"{kind}:{value}" for kind, value in _tags(trial))]
-        store.create_experiment(mint(key, at), trial.dataset, name, metadata, [tag[:100] for tag in tags])
+        linked = [one.version_id for one in (prompts or {}).values()]
+        store.create_experiment(mint(key, at), trial.dataset, name, metadata, [tag[:100] for tag in tags], linked)
         written.experiments += 1
     return Experiment(
         id=mint(key, at) if found is None else found.id,

@@ -18,6 +18,7 @@ from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_chain, 
 
 from adapter import opik_rest
 from adapter.errors import IncompleteError
+from adapter.opik_prompts import StoredPrompt
 from adapter.opik_rows import Row, rows, trace_of, trial_key
 from adapter.opik_store import OpikStore, Stored
 from adapter.trial import Trial, TrialCost
@@ -38,6 +39,9 @@ type Clock = Callable[[], datetime]
 type Priced = tuple[Trial, TrialCost]
 type Again = Callable[[str], Priced]
 """Reads a trial once more, by its key."""
+type Keep = Callable[[Trial], str | None]
+type Attach = Callable[[Trial, str], None]
+"""Puts a trial's files at the trace of this id."""
 
 
 def now() -> datetime:
@@ -74,6 +78,9 @@ def upload(
     advance: Advance,
     clock: Clock = now,
     patience: Sequence[float] = PATIENCE,
+    keep: Keep = lambda _: None,
+    attach: Attach = lambda _trial, _trace_id: None,
+    prompts: Mapping[str, StoredPrompt] | None = None,
 ) -> Uploaded:
     """Stores the trials of one job.
 
@@ -85,20 +92,24 @@ def upload(
         advance: told how many rows were sent or found in place.
         clock: the current time, for the ids of what is new.
         patience: seconds to wait before each further look for what was sent.
+        keep: the id of the trace that Opik has for a trial under no key of ours; None where it has none.
+        attach: called before a trace is sent or changed, so that a trace which is there has its files.
+        prompts: what the trials are judged by, by `criterion@version`; None where they are not judged.
 
     Raises:
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
     """
     result, at = Uploaded(), clock()
-    members, scores = Members(), list[KeyedScore]()
+    members, scores = Members(prompts), list[KeyedScore]()
 
     def noted() -> Iterable[Priced]:
         for trial, cost in trials:
             members.add(trial)
+            job.keep(trial_key(trial), keep(trial))
             scores.extend(trial_scores(trial, cost))
             yield trial, cost
 
-    job = _JobRows(job_id, store, result.written, at)
+    job = _JobRows(job_id, store, result.written, at, attach)
     job.send(noted(), advance)
     job.settle(again, patience)
     result.names = job.names
@@ -133,8 +144,9 @@ class _JobRows:
         names: the trials' names, by their keys.
     """
 
-    def __init__(self, job_id: str, store: OpikStore, written: Written, at: datetime) -> None:
+    def __init__(self, job_id: str, store: OpikStore, written: Written, at: datetime, attach: Attach) -> None:
         self._job_id = job_id
+        self._attach = attach
         self._store = store
         self._written = written
         self._at = at
@@ -144,6 +156,11 @@ class _JobRows:
         self.wanted: dict[str, dict[str, str]] = {}
         self.stored: Held = self._look()
 
+    def keep(self, key: str, trace_id: str | None) -> None:
+        """Lets a trial's trace take the place of one that is stored under no key."""
+        if trace_id is not None and key not in self.stored.get(key, {}):
+            self._minted[key] = trace_id
+
     def send(self, trials: Iterable[Priced], advance: Advance = lambda _: None) -> None:
         """Sends what of these trials is missing or differs."""
         outbox = Outbox(self._store, self._written)
@@ -151,7 +168,10 @@ class _JobRows:
             made, key = list(rows(trial, cost)), trial_key(trial)
             self.names[key] = trial.name
             self.wanted[key] = {row.key: row.digest for row in made}
-            outbox.put(self._plan(key, made))
+            todo = self._plan(key, made)
+            if any(row.kind == "trace" for _, row in (*todo.send, *todo.change)):
+                self._attach(trial, todo.ids[key])
+            outbox.put(todo)
             advance(len(made))
         outbox.flush()
         refused = self._store.refused
