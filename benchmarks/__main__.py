@@ -7,7 +7,7 @@ import sys
 
 os.environ |= {"OPIK_SENTRY_ENABLE": "false", "OPIK_ANALYTICS_ENABLE": "false", "HARBOR_TELEMETRY": "off"}
 
-from benchmarks import data, reading, rerun, sending, start, store
+from benchmarks import data, reading, redaction, rerun, sending, start, store
 
 ALL = {
     "start": start.main,
@@ -15,6 +15,7 @@ ALL = {
     "sending": sending.main,
     "rerun": rerun.main,
     "store": store.main,
+    "redaction": redaction.main,
 }
 
 print(f"measured on {data.folder().name}")

@@ -88,28 +88,39 @@ class Experiment:
     stored: tuple[Object, dict[str, float]] | None
     """configuration and scores as they were before this run"""
     stored_name: str
+    sent_items: tuple[str, ...] = ()
+    """ids of the items that were just put into it"""
 
 
 def until_stored(
-    store_once: Callable[[], list[Experiment]], written: Written, patience: Sequence[float]
+    store_once: Callable[[], list[Experiment]], store: OpikStore, written: Written, patience: Sequence[float]
 ) -> list[Experiment]:
     """Stores experiments, and looks again until everything is there once.
 
+    Another machine may have removed an experiment as the later of two while items were put into it: they go too.
+
     Args:
         store_once: looks at what is there and stores what is missing.
-        written: counts what it writes.
+        store: where they are stored.
+        written: counts what `store_once` writes.
         patience: seconds to wait before each look but the first two.
 
     Raises:
         IncompleteError: something is missing at every look.
     """
     new: set[str] = set()
+    sent: dict[str, list[str]] = defaultdict(list)
     for seconds in (0.0, 0.0, *patience):
         opik_rest.sleep(seconds)
         before = replace(written)
         experiments = store_once()
         new |= {one.id for one in experiments if one.is_new}
+        for one in experiments:
+            sent[one.id].extend(one.sent_items)
         if written == before:
+            there = {one.id for one in experiments}
+            gone = [item for experiment, items in sent.items() if experiment not in there for item in items]
+            store.delete_experiment_items(gone)
             return [replace(one, is_new=one.id in new) for one in experiments]
     raise IncompleteError(
         "Opik took experiments or their items and does not hold them as they were sent.",
@@ -155,7 +166,6 @@ def store_experiments(
             by_variant[trial.variant.name].append(trial)
         for attempts in by_variant.values():
             experiment = _experiment(attempts[0], members.prompts, there, store, written, at)
-            experiments.append(experiment)
             traces = {stored[trial.key].id: trial.task for trial in attempts}
             present = {} if experiment.is_new else store.experiment_items(experiment.stored_name, experiment.id)
             _take_out(present, traces.keys(), ours, trace_ids, store, written)
@@ -168,6 +178,7 @@ def store_experiments(
             if new:
                 store.send_experiment_items(new)
             written.experiment_items += len(new)
+            experiments.append(replace(experiment, sent_items=tuple(item for item, *_ in new)))
     kept = {one.id for one in experiments}
     for one in there.values():
         if one.id not in kept:

@@ -71,6 +71,11 @@ class KilobenchPlugin(BaseJobPlugin):
         except ValidationError as error:
             wrong = "; ".join(f"--pk {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
             raise ValueError(f"kilobench: {wrong}. It knows {', '.join(PluginOptions.model_fields)}.") from None
+        for folder in filter(None, (self._options.report, self._options.tables)):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:  # Better told now than after the job.
+                raise ValueError(f"kilobench: {folder} cannot be written to: {error.strerror}.") from None
         self._folder: Path | None = None
         self._live_project: str | None = None
         self._goes_nowhere = False

@@ -152,13 +152,7 @@ class LiveJob:
         self._elsewhere = sorted({one.project for one in notes if one.project.lower() != store.project.lower()})
         self._noted = {one.trace_id: one for one in notes}
         self._by_trial = {one.trial_id: one.trace_id for one in notes}
-        since, until = (_utc(at) for at in job.local_time)
-        self._live = {
-            one.id: one
-            for one in find_live_traces(
-                store, None if since is None else since - _ANY_ZONE, None if until is None else until + _ANY_ZONE
-            )
-        }
+        self._live = {one.id: one for one in find_live_traces(store, *_about(job))}
         self._kept: set[str] = set()
         self._trials: list[Tried] = []
 
@@ -231,5 +225,7 @@ class LiveJob:
                     uploaded.written.scores += 1
 
 
-def _utc(at: datetime | None) -> datetime | None:
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+def _about(job: Job) -> tuple[datetime | None, datetime | None]:
+    """From when to when a job's trials may have started: its own times have no zone."""
+    start, end = (at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at for at in job.local_time)
+    return None if start is None else start - _ANY_ZONE, None if end is None else end + _ANY_ZONE

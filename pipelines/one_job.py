@@ -82,7 +82,7 @@ class OneJob:
         self._skipped += live.finish(uploaded)
         if self._is_judged:
             uploaded.written.scores += store_verdicts(self._judgements, uploaded.traces, uploaded.spans, store)
-        self._skipped.extend(drain_refused(store, uploaded.names))
+        self._skipped.extend(drain_refused(store, uploaded))
         return uploaded
 
     def _trials(self, on_trial: Advance) -> Iterator[Priced]:

@@ -124,6 +124,7 @@ def upload(
     result.strangers = sum(key in held for key, held in job.stored.items() if key not in job.names)
     result.experiments = until_stored(
         lambda: store_experiments(members, result.traces, trace_ids, store, result.written, at),
+        store,
         result.written,
         patience,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import select
 import socket
 import struct
@@ -34,10 +35,16 @@ class Answer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # An answer goes out at once and in one piece: small ones would wait for each other's acknowledgement.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     server: _Server
+    said: bytes
+    """the body of what is asked, as text"""
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.said = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
         fault = self.server.proxy.next_fault(f"{self.command} {urlsplit(self.path).path}")
 
         def forward() -> Answer:
@@ -138,6 +145,18 @@ def short(client: _Handler, forward: Callable[[], Answer]) -> None:
     lines = answer.body.splitlines(keepends=True)
     kept = lines[: max(1, len(lines) // 2)] if len(lines) > 1 else lines
     client.give(Answer(answer.status, answer.headers, b"".join(kept)))
+
+
+def refusing(code: int, is_refused: Callable[[bytes], bool]) -> Fault:
+    """The store does not take some bodies."""
+
+    def fault(client: _Handler, forward: Callable[[], Answer]) -> None:
+        if is_refused(client.said):
+            status(code)(client, forward)
+        else:
+            client.give(forward())
+
+    return fault
 
 
 def _in_seconds(seconds: int) -> str:

@@ -60,7 +60,8 @@ class LiveAgent(BaseAgent):
                 import opik
 
                 opik.flush_tracker()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGINT if when == "interrupted" else signal.SIGKILL)
+            await asyncio.sleep(60)
         await environment.exec("echo done > /app/done")
 
     def _steps(self, instruction: str) -> list[Step]:

@@ -54,7 +54,9 @@ def store_job(trials: list[Trial], store: OpikStore, clock: Callable[[], datetim
     priced = {trial_key(trial): (trial, price_trial(trial)) for trial in trials}
     again = priced.__getitem__
     uploaded = upload(trials[0].job_id, priced.values(), again, store, lambda _: None, clock, (0.0,))
-    uploaded.written.scores += store_verdicts([judge_trial(trial) for trial in trials], uploaded, store)
+    uploaded.written.scores += store_verdicts(
+        [judge_trial(trial) for trial in trials], uploaded.traces, uploaded.spans, store
+    )
     return uploaded
 
 
