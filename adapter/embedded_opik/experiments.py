@@ -199,7 +199,9 @@ def router(store: Store) -> APIRouter:
     def create_experiment(body: wire.Body, request: Request) -> Response:
         return wire.created(request, create(store, wire.parse(ExperimentIn, body)))
 
-    @api.get("", dependencies=[Depends(wire.unsorted)], **schema.gives(200, 501))
+    lacking = wire.lacks("optimization_id", "dataset_deleted", "project_deleted")
+
+    @api.get("", dependencies=[Depends(wire.unsorted), Depends(lacking)], **schema.gives(200, 501))
     def find_experiments(
         name: str | None = None,
         dataset_id: Annotated[str | None, Query(alias="datasetId")] = None,
