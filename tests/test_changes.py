@@ -54,7 +54,9 @@ def store_job(trials: list[Trial], store: OpikStore, clock: Callable[[], datetim
     priced = {trial_key(trial): (trial, price_trial(trial)) for trial in trials}
     again = priced.__getitem__
     uploaded = upload(trials[0].job_id, priced.values(), again, store, lambda _: None, clock, (0.0,))
-    uploaded.written.scores += store_verdicts([judge_trial(trial) for trial in trials], uploaded, store)
+    uploaded.written.scores += store_verdicts(
+        [judge_trial(trial) for trial in trials], uploaded.traces, uploaded.spans, store
+    )
     return uploaded
 
 
@@ -65,11 +67,12 @@ def opened(path: Path) -> Iterator[OpikStore]:
 
 
 def contents(store: OpikStore) -> dict[str, Any]:
-    """All that is stored, by key and name in place of ids."""
+    """All that is stored of ours, by key and name in place of ids."""
     client = store.connection.client
     traces = client.search_traces(project_name="test", max_results=1000, truncate=False)
     spans = client.search_spans(project_name="test", max_results=1000, truncate=False)
-    keys = {row.id: row.metadata[KEY] for row in [*traces, *spans] if isinstance(row.metadata, dict)}
+    rows = [row for row in [*traces, *spans] if isinstance(row.metadata, dict) and KEY in row.metadata]
+    keys = {row.id: row.metadata[KEY] for row in rows}
 
     def content(row: Any) -> dict[str, Any]:
         names = ("name", "type", "start_time", "end_time", "input", "output", "metadata", "model", "provider", "usage")
@@ -82,7 +85,6 @@ def contents(store: OpikStore) -> dict[str, Any]:
         return found
 
     experiments = client.rest_client.experiments.find_experiments(size=100).content or []
-    rows = [*traces, *spans]
     assert len({keys[row.id] for row in rows}) == len(rows), "a key is stored twice"
     return {
         "rows": {keys[row.id]: content(row) for row in rows},
@@ -236,6 +238,6 @@ def test_a_text_too_long_to_send_goes_up_without_its_middle(tmp_path: Path) -> N
     (trace,) = [row for row in found if row["type"] is None]
     output = tool["output"]["output"]
     assert output.endswith("aend")
-    assert "[... 2000003 characters left out by kilobench ...]" in output
+    assert "[... 2000003 characters left out by kilobench: " in output
     assert "characters left out" in trace["error_info"].traceback
     assert len(output) < 1_000_100

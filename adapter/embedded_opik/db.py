@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from adapter.embedded_opik import ids
 from adapter.embedded_opik.errors import StoreError
 
 if TYPE_CHECKING:
@@ -185,6 +186,7 @@ class Store:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.create_function("thread_model_id", 2, ids.thread_model_id, deterministic=True)
         return connection
 
     def _migrate(self) -> None:

@@ -74,7 +74,7 @@ _PLAIN = (
     "id", "name", "dataset_id", "dataset_name", "project_id", "project_name", "type", "evaluation_method",
     "status", "dataset_version_id", "created_at", "last_updated_at",
 )  # fmt: skip
-_JSON = ("metadata", "tags", "experiment_scores", "prompt_versions")
+_JSON = ("metadata", "tags", "experiment_scores", "prompt_versions", "prompt_version")
 
 
 def select(
@@ -83,7 +83,8 @@ def select(
     """Matching experiments, newest first, as the values and the JSON columns of `ExperimentPublic`."""
     rows = connection.execute(
         "SELECT e.*, (SELECT name FROM datasets WHERE id = e.dataset_id) AS dataset_name, "
-        "(SELECT name FROM projects WHERE id = e.project_id) AS project_name "
+        "(SELECT name FROM projects WHERE id = e.project_id) AS project_name, "
+        "json_extract(e.prompt_versions, '$[0]') AS prompt_version "
         f"FROM experiments e WHERE {where.sql} ORDER BY e.id DESC LIMIT ? OFFSET ?",
         (*where.values, limit, offset),
     ).fetchall()
@@ -99,7 +100,7 @@ def create(store: Store, experiment: ExperimentIn) -> str:
     """Create an experiment; one that exists is left as it is, and its id is the answer, as in Opik."""
     now = store.clock()
     identifier = ids.mint(now) if experiment.id is None else ids.version7(experiment.id, "Experiment")
-    links = experiment.prompt_versions or ([experiment.prompt_version] if experiment.prompt_version else None)
+    versions = experiment.prompt_versions or ([experiment.prompt_version] if experiment.prompt_version else [])
     with store.write() as connection:
         if connection.execute("SELECT 1 FROM experiments WHERE id = ?", (identifier,)).fetchone() is not None:
             return identifier
@@ -120,7 +121,7 @@ def create(store: Store, experiment: ExperimentIn) -> str:
             "evaluation_method": experiment.evaluation_method or "dataset",
             "status": experiment.status,
             "experiment_scores": wire.dumps(experiment.experiment_scores),
-            "prompt_versions": wire.dumps(links),
+            "prompt_versions": wire.dumps(_links(connection, [version.id for version in versions]) or None),
             "dataset_version_id": experiment.dataset_version_id,
             "created_at": wire.stamp(now),
             "last_updated_at": wire.stamp(now),
@@ -128,6 +129,30 @@ def create(store: Store, experiment: ExperimentIn) -> str:
         sql = f"INSERT INTO experiments ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
         store.execute(connection, "experiments", "new", sql, tuple(row.values()))
     return identifier
+
+
+def _links(connection: sqlite3.Connection, versions: Sequence[str]) -> list[dict[str, str]]:
+    """Prompts' versions as an experiment names them; 409 for one that is not there, as in Opik."""
+    links: list[dict[str, str]] = []
+    for identifier in dict.fromkeys(ids.uuid_text(version, "Prompt version") for version in versions):
+        row = connection.execute(
+            "SELECT v.id, v.commit_hash, p.id AS prompt_id, p.name FROM prompt_versions v "
+            "JOIN prompts p ON p.id = v.prompt_id WHERE v.id = ?",
+            (identifier,),
+        ).fetchone()
+        if row is None:
+            raise RefusedError(409, "Prompt version not found")
+        # Opik's answer has the id as `id`, the SDK's type as `prompt_version_id`.
+        links.append(
+            {
+                "id": row["id"],
+                "prompt_version_id": row["id"],
+                "commit": row["commit_hash"],
+                "prompt_id": row["prompt_id"],
+                "prompt_name": row["name"],
+            }
+        )
+    return links
 
 
 def patch(store: Store, identifier: str, update: ExperimentPatch) -> None:
@@ -179,6 +204,7 @@ def router(store: Store) -> APIRouter:
         name: str | None = None,
         dataset_id: Annotated[str | None, Query(alias="datasetId")] = None,
         project_id: str | None = None,
+        prompt_id: str | None = None,
         types: str | None = None,
         filters_: Annotated[str | None, Query(alias="filters")] = None,
         experiment_ids: str | None = None,
@@ -193,6 +219,9 @@ def router(store: Store) -> APIRouter:
             sql, values = f"{sql} AND e.dataset_id = ?", [*values, ids.uuid_text(dataset_id, "Dataset")]
         if project_id is not None:
             sql, values = f"{sql} AND e.project_id = ?", [*values, ids.uuid_text(project_id, "Project")]
+        if prompt_id is not None:
+            linked = f"EXISTS (SELECT 1 FROM json_each({EXPERIMENT_FIELDS['prompt_ids'].sql}) WHERE value = ?)"
+            sql, values = f"{sql} AND {linked}", [*values, ids.uuid_text(prompt_id, "Prompt")]
         for column, text in (("type", types), ("id", experiment_ids)):
             if text:
                 sql += f" AND e.{column} IN (SELECT value FROM json_each(?))"

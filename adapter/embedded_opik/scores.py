@@ -1,4 +1,4 @@
-"""Feedback scores of traces and spans: one row per entity, project, author and name; the last one wins.
+"""Feedback scores of traces, spans and threads: one row per entity, project, author and name; the last one wins.
 
 The project of a score is the one it names, not the one its trace or span is in: as in Opik, a score that
 names another project makes that project and belongs to nothing there, without an error.
@@ -22,7 +22,7 @@ from adapter.embedded_opik import ids, projects, schema, wire
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError, not_found
 
-type Entity = Literal["trace", "span"]
+type Entity = Literal["trace", "span", "thread"]
 
 _LIMIT = 999_999_999.999999999
 _COLUMNS = (

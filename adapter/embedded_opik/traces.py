@@ -216,33 +216,24 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
 
 
 def _delete(store: Store, identifiers: list[str], project_id: str | None) -> None:
-    """Traces with their spans and the scores of both, in one project or wherever they are."""
+    """Traces with their spans and the scores and attachments of both, in one project or wherever they are.
+
+    With a project the spans go also where their trace is not there; without one, only traces that are there are found.
+    """
+    scope = "" if project_id is None else " AND project_id = ?"
+    owners = "SELECT project_id FROM traces WHERE id = ?" if project_id is None else "SELECT ? AS project_id"
+    spans = f"trace_id = ? AND project_id IN ({owners})"
+    of_spans = f"entity_type = 'span' AND (entity_id, project_id) IN (SELECT id, project_id FROM spans WHERE {spans})"
+    of_trace = f"entity_type = 'trace' AND entity_id = ?{scope}"
     with store.write() as connection:
         for identifier in identifiers:
             values = (identifier,) if project_id is None else (identifier, project_id)
-            scope = "" if project_id is None else " AND project_id = ?"
-            store.execute(
-                connection,
-                "feedback_scores",
-                "deleted",
-                "DELETE FROM feedback_scores WHERE entity_type = 'span' AND (entity_id, project_id) IN "
-                f"(SELECT id, project_id FROM spans WHERE trace_id = ? AND project_id IN "
-                f"(SELECT project_id FROM traces WHERE id = ?{scope}))",
-                (identifier, *values),
-            )
-            store.execute(
-                connection,
-                "feedback_scores",
-                "deleted",
-                f"DELETE FROM feedback_scores WHERE entity_type = 'trace' AND entity_id = ?{scope}",
-                values,
-            )
-            store.execute(
-                connection,
-                "spans",
-                "deleted",
-                "DELETE FROM spans WHERE trace_id = ? AND project_id IN "
-                f"(SELECT project_id FROM traces WHERE id = ?{scope})",
-                (identifier, *values),
-            )
+            below = (identifier, values[-1])
+            for table in ("feedback_scores", "attachments"):
+                store.execute(connection, table, "deleted", f"DELETE FROM {table} WHERE {of_spans}", below)
+                store.execute(connection, table, "deleted", f"DELETE FROM {table} WHERE {of_trace}", values)
+            queued = f"SELECT id FROM annotation_queues WHERE scope = 'trace'{scope}"
+            sql = f"DELETE FROM annotation_queue_items WHERE item_id = ? AND queue_id IN ({queued})"
+            store.execute(connection, "annotation_queue_items", "deleted", sql, values)
+            store.execute(connection, "spans", "deleted", f"DELETE FROM spans WHERE {spans}", below)
             store.execute(connection, "traces", "deleted", f"DELETE FROM traces WHERE id = ?{scope}", values)

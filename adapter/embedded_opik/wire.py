@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import typing
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -34,22 +34,31 @@ _CONSTRAINTS = frozenset({
 })  # fmt: skip
 
 
-async def request_body(request: Request) -> bytes:
-    """The body, inflated where the SDK sent it gzipped; more than `MAX_BODY` bytes are refused with 413."""
+async def body_chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The body as it comes, inflated where it was sent gzipped; more than `limit` bytes are refused with 413."""
     zipped = request.headers.get("content-encoding", "").strip().lower() == "gzip"
     inflate = zlib.decompressobj(wbits=31) if zipped else None
-    body = bytearray()
-    async for chunk in request.stream():
+    size = 0
+    async for sent in request.stream():
         try:
-            body += inflate.decompress(chunk, MAX_BODY + 1 - len(body)) if inflate else chunk
+            chunk = inflate.decompress(sent, limit + 1 - size) if inflate else sent
         except zlib.error as error:
             raise UnreadableBodyError("the gzipped body is damaged") from error
-        if len(body) > MAX_BODY:
-            raise RefusedError(413, f"The body is larger than {MAX_BODY} bytes")
+        size += len(chunk)
+        if size > limit:
+            raise RefusedError(413, f"The body is larger than {limit} bytes")
+        yield chunk
     if inflate is not None and not inflate.eof:
         raise UnreadableBodyError("the gzipped body is cut short")
     if inflate is not None and inflate.unused_data:
         raise UnreadableBodyError("something follows the gzipped body")
+
+
+async def request_body(request: Request) -> bytes:
+    """The body, inflated where the SDK sent it gzipped; more than `MAX_BODY` bytes are refused with 413."""
+    body = bytearray()
+    async for chunk in body_chunks(request, MAX_BODY):
+        body += chunk
     return bytes(body)
 
 
