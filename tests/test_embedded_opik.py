@@ -180,6 +180,13 @@ def test_patches_change_only_what_they_name_and_begin_a_row_that_is_not_there(cl
     assert refused.value.status_code == 409
 
 
+def test_a_patch_of_a_trace_leaves_out_what_a_trace_does_not_have(client: opik.Opik, store: EmbeddedOpik) -> None:
+    client.rest_client.traces.create_traces(traces=[a_trace("t1")])
+    body = {"project_name": PROJECT, "name": "new", "type": "llm", "model": "m", "usage": {"total_tokens": 1}}
+    assert httpx.patch(f"{store.url}/v1/private/traces/{uid('t1')}", json=body).status_code == 204
+    assert client.get_trace_content(uid("t1")).name == "new"
+
+
 def test_deleting_a_trace_takes_its_spans_and_scores_along(client: opik.Opik) -> None:
     rest = client.rest_client
     rest.traces.create_traces(traces=[a_trace("t1"), a_trace("t2")])

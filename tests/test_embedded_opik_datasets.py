@@ -75,6 +75,20 @@ def test_a_restored_version_is_a_new_one_with_the_items_of_then(versions: opik.O
     assert [_cities(versions, name) for name in ("v4", "v6")] == [["Oslo", "Rome"], ["Rome"]]
 
 
+def test_a_dataset_without_versions_has_no_latest_one(sdk: opik.Opik) -> None:
+    dataset, rest = sdk.create_dataset("d").id, sdk.rest_client.datasets
+    for ask in (
+        lambda: rest.create_version_tag(dataset, "latest", tag="x"),
+        lambda: rest.delete_version_tag(dataset, "latest", "x"),
+        lambda: rest.update_dataset_version(dataset, "latest", change_description="x"),
+        lambda: rest.restore_dataset_version(dataset, version_ref="latest"),
+    ):
+        with pytest.raises(ApiError) as refused:
+            ask()
+        assert refused.value.status_code == 404
+    assert sdk.get_dataset("d").get_version_info() is None
+
+
 def test_an_item_keeps_what_a_test_suite_asks_of_it(sdk: opik.Opik) -> None:
     dataset = sdk.create_dataset("d")
     item = DatasetItemWrite(

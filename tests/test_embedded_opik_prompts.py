@@ -14,7 +14,7 @@ from opik.api_objects.prompt.mask_context import prompt_mask_context
 from opik.rest_api.core.api_error import ApiError
 from opik.rest_api.types.prompt_version_detail import PromptVersionDetail
 
-from adapter.embedded_opik import EmbeddedOpik, prompt_versions
+from adapter.embedded_opik import EmbeddedOpik, prompt_variables
 
 MESSAGES = [{"role": "system", "content": "You judge {{what}}."}, {"role": "user", "content": "{{step}}"}]
 
@@ -269,4 +269,4 @@ def test_what_is_no_prompt_is_refused(server: EmbeddedOpik, path: str, body: obj
     ],
 )
 def test_the_variables_of_a_template_are_named(template: str, kind: str, names: list[str] | None) -> None:
-    assert prompt_versions.variables(template, kind) == names
+    assert prompt_variables.names(template, kind) == names

@@ -36,6 +36,7 @@ BODILESS = {
     ("POST", f"{wire.API}/prompts/{{identifier}}/versions/{{version}}/restore"),
 }
 type Json = dict[str, Any]
+NAMED = ("trace", "span", "item", "experiment", "link", "environment", "definition", "queue")
 TRIES = 100
 """Requests to each route."""
 T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -87,7 +88,7 @@ class Served:
         self.store, self.database = store, database
         self.root = store.url.removesuffix("/api")
         self.client = httpx.Client(base_url=self.root, timeout=30.0)
-        self.ids = {name: id_helpers.generate_id(T0) for name in ("trace", "span", "item", "experiment", "link")}
+        self.ids = {name: id_helpers.generate_id(T0) for name in NAMED}
 
     def fill(self) -> None:
         """Store one row of each kind, again where it was deleted."""
@@ -107,6 +108,19 @@ class Served:
         self.send("POST", "experiments", {"id": ids["experiment"], **experiment})
         self.send("POST", "experiments/items", {"experiment_items": [{"id": ids["link"], **link}]})
         self.send("POST", "dashboards", {"name": "view", "config": {"sections": []}})
+        self.send("POST", "prompts/versions", {"name": "rubric", "version": {"template": "t"}, "project_name": "demo"})
+        range_of = {"type": "numerical", "details": {"min": 0, "max": 1}}
+        for path, body in (
+            ("environments", {"id": ids["environment"], "name": "canary"}),
+            ("feedback-definitions", {"id": ids["definition"], "name": "quality", **range_of}),
+        ):
+            assert self.client.post(f"{wire.API}/{path}", json=body).status_code in {201, 409}
+        project = self.client.post(f"{wire.API}/projects/retrieve", json={"name": "demo"}).json()["id"]
+        queue = {"id": ids["queue"], "name": "look", "scope": "trace", "project_id": project}
+        self.send("POST", "annotation-queues", queue)
+        self.send("POST", f"annotation-queues/{ids['queue']}/items/add", {"ids": [ids["trace"]]})
+        of = {"file_name": "a.txt", "entity_type": "trace", "entity_id": ids["trace"], "project_name": "demo"}
+        assert self.client.put(f"{wire.API}/attachment/upload", params=of, content=b"text").status_code == 204
 
     def send(self, method: str, path: str, body: Json) -> None:
         answer = self.client.request(method, f"{wire.API}/{path}", json=body)

@@ -22,13 +22,7 @@ type _Name = Annotated[str, Field(min_length=1)]
 type _Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
-class QueueIn(BaseModel):
-    """The body that creates a queue."""
-
-    project_id: str
-    name: _Name
-    scope: Literal["trace", "thread"]
-    id: str | None = None
+class _Queue(BaseModel):
     description: str | None = None
     instructions: str | None = None
     comments_enabled: bool | None = None
@@ -36,6 +30,15 @@ class QueueIn(BaseModel):
     annotators_per_item: _Count | None = None
     lock_timeout_seconds: _Count | None = None
     automation: dict[str, object] | None = None
+
+
+class QueueIn(_Queue):
+    """The body that creates a queue."""
+
+    project_id: str
+    name: _Name
+    scope: Literal["trace", "thread"]
+    id: str | None = None
 
 
 class QueueBatch(BaseModel):
@@ -44,17 +47,10 @@ class QueueBatch(BaseModel):
     annotation_queues: Annotated[list[QueueIn], Field(min_length=1, max_length=wire.MAX_BATCH)]
 
 
-class QueueUpdate(BaseModel):
+class QueueUpdate(_Queue):
     """The body that changes a queue; what is absent stays."""
 
     name: _Name | None = None
-    description: str | None = None
-    instructions: str | None = None
-    comments_enabled: bool | None = None
-    feedback_definition_names: list[str] | None = None
-    annotators_per_item: _Count | None = None
-    lock_timeout_seconds: _Count | None = None
-    automation: dict[str, object] | None = None
 
 
 _SELECT: Final = (
@@ -79,8 +75,7 @@ def _encode(row: sqlite3.Row) -> bytes:
     plain |= {
         "comments_enabled": bool(row["comments_enabled"]),
         "feedback_scores": wire.loads(row["feedback_scores"]) or None,
-        "created_by": projects.AUTHOR,
-        "last_updated_by": projects.AUTHOR,
+        **projects.BY,
     }
     return wire.splice(plain, {"feedback_definition_names": row["feedback_definition_names"]})
 
@@ -120,9 +115,7 @@ def _create(store: Store, queues: Sequence[QueueIn]) -> list[str]:
                 "created_at": wire.stamp(now),
                 "last_updated_at": wire.stamp(now),
             }
-            names, marks = ", ".join(row), ", ".join("?" * len(row))
-            sql = f"INSERT INTO annotation_queues ({names}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING"
-            store.execute(connection, "annotation_queues", "new", sql, tuple(row.values()))
+            store.insert(connection, "annotation_queues", row, "ON CONFLICT (id) DO NOTHING")
             made.append(identifier)
     return made
 
@@ -133,17 +126,14 @@ def _update(store: Store, identifier: str, update: QueueUpdate) -> None:
     for name, value in update.model_dump(exclude_none=True).items():
         changes[name] = wire.dumps(value) if isinstance(value, list) else value
     with store.write() as connection:
-        key = _find(connection, identifier)["id"]
-        sql = f"UPDATE annotation_queues SET {', '.join(f'{name} = ?' for name in changes)} WHERE id = ?"
-        store.execute(connection, "annotation_queues", "updated", sql, (*changes.values(), key))
+        store.update(connection, "annotation_queues", changes, _find(connection, identifier)["id"])
 
 
 def _delete(store: Store, identifiers: Sequence[str]) -> None:
-    values = [json.dumps([ids.uuid_text(i, "Annotation queue") for i in identifiers])]
+    keys = [ids.uuid_text(i, "Annotation queue") for i in identifiers]
     with store.write() as connection:
-        for table, column in (("annotation_queue_items", "queue_id"), ("annotation_queues", "id")):
-            sql = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"
-            store.execute(connection, table, "deleted", sql, values)
+        store.delete(connection, "annotation_queue_items", keys, "queue_id")
+        store.delete(connection, "annotation_queues", keys)
 
 
 def _add_items(store: Store, identifier: str, wanted: IdList) -> None:
@@ -152,11 +142,8 @@ def _add_items(store: Store, identifier: str, wanted: IdList) -> None:
     with store.write() as connection:
         queue = _find(connection, identifier)["id"]
         for item in items:
-            sql = (
-                "INSERT INTO annotation_queue_items (queue_id, item_id, created_at) VALUES (?, ?, ?) "
-                "ON CONFLICT (queue_id, item_id) DO NOTHING"
-            )
-            store.execute(connection, "annotation_queue_items", "new", sql, (queue, item, now))
+            row: dict[str, Value] = {"queue_id": queue, "item_id": item, "created_at": now}
+            store.insert(connection, "annotation_queue_items", row, "ON CONFLICT (queue_id, item_id) DO NOTHING")
 
 
 def _remove_items(store: Store, identifier: str, wanted: IdList) -> None:
@@ -180,18 +167,16 @@ def router(store: Store) -> APIRouter:
         size: listing.Size = 10,
     ) -> Response:
         wire.unsorted(sorting)
-        where = filters.translate(filters.read_filters(filters_), QUEUE_FIELDS)
-        if name:
-            where = listing.narrowed(where, "instr(lower(e.name), lower(?)) > 0", name)
+        where = listing.condition(filters_, QUEUE_FIELDS, name)
         with store.read() as connection:
             total, rows = listing.page(connection, "annotation_queues", where, page, size, _SELECT)
         return wire.page_answer(page, total, [_encode(row) for row in rows])
 
-    @api.post("", **schema.takes(QueueIn, 201, 501))
+    @api.post("", **schema.takes(QueueIn, 201, 404, 501))
     def create_annotation_queue(body: wire.Body, request: Request) -> Response:
         return wire.created(request, _create(store, [wire.parse(QueueIn, body)])[0])
 
-    @api.post("/batch", **schema.takes(QueueBatch, 204, 501))
+    @api.post("/batch", **schema.takes(QueueBatch, 204, 404, 501))
     def create_annotation_queue_batch(body: wire.Body) -> Response:
         _create(store, wire.parse(QueueBatch, body).annotation_queues)
         return wire.no_content()

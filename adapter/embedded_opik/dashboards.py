@@ -92,12 +92,8 @@ def router(store: Store) -> APIRouter:
         page: wire.Page = 1,
         size: listing.Size = 10,
     ) -> Response:
-        where = filters.translate(filters.read_filters(filters_), DASHBOARD_FIELDS)
+        where = listing.condition(filters_, DASHBOARD_FIELDS, name, project_id)
         order = listing.read_sorting(sorting, {column: f"e.{column}" for column in _SORTABLE})
-        if name:
-            where = listing.narrowed(where, "instr(lower(e.name), lower(?)) > 0", name)
-        if project_id is not None:
-            where = listing.narrowed(where, "e.project_id = ?", ids.uuid_text(project_id, "Project"))
         with store.read() as connection:
             total, rows = listing.page(connection, "dashboards", where, page, size, order=order)
         return wire.page_answer(page, total, [_encode(row) for row in rows])

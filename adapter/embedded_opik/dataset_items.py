@@ -184,7 +184,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
         _delete(store, wire.parse(ItemDelete, body))
         return wire.no_content()
 
-    @api.post("/items/stream", **schema.takes(ItemStream, 200, 404, 501))
+    @api.post("/items/stream", **schema.takes(ItemStream, 200, 404))
     def stream_dataset_items(body: wire.Body) -> Response:
         wanted = wire.parse(ItemStream, body)
         with store.read() as connection:
@@ -207,7 +207,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             raise not_found("Dataset item", identifier)
         return wire.answer(wire.splice(*public(row)))
 
-    @api.get("/{identifier}/items", **schema.gives(200, 404, 501))
+    @api.get("/{identifier}/items", **schema.gives(200, 404))
     def get_dataset_items(
         identifier: str,
         version: str | None = None,

@@ -94,6 +94,14 @@ def number(connection: sqlite3.Connection, dataset: str, version: str | None) ->
     return row["number"]
 
 
+def _existing(connection: sqlite3.Connection, dataset: str, version: str) -> int:
+    """A version's number as `number` has it; 404 also for the latest of a dataset that has none."""
+    found = number(connection, dataset, version)
+    if not found:
+        raise RefusedError(404, f"Dataset version not found: {version[:64]}")
+    return found
+
+
 _ITEMS = "(SELECT count(*) FROM dataset_items i WHERE i.dataset_id = v.dataset_id AND"
 _VERSIONS = (
     "SELECT v.*, v.number = (SELECT max(number) FROM dataset_versions WHERE dataset_id = v.dataset_id) AS latest, "
@@ -160,7 +168,7 @@ def _add_tags(store: Store, connection: sqlite3.Connection, dataset: str, number
 
 def _restore(store: Store, connection: sqlite3.Connection, dataset: str, reference: str) -> int:
     """A new version that holds what the named one held; rows that are the same stay as they are."""
-    old = number(connection, dataset, reference)
+    old = _existing(connection, dataset, reference)
     new = writable(store, connection, dataset, ids.mint(store.clock()))
     store.execute(
         connection,
@@ -223,7 +231,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
         update = wire.parse(VersionUpdate, body)
         dataset = ids.uuid_text(identifier, "Dataset")
         with store.write() as connection:
-            found = number(connection, dataset, version_hash)
+            found = _existing(connection, dataset, version_hash)
             _add_tags(store, connection, dataset, found, update.tags_to_add or ())
             if update.change_description is not None:
                 sql = "UPDATE dataset_versions SET change_description = ? WHERE dataset_id = ? AND number = ?"
@@ -236,13 +244,13 @@ def add_routes(api: APIRouter, store: Store) -> None:
         tag = wire.parse(VersionTag, body).tag
         dataset = ids.uuid_text(identifier, "Dataset")
         with store.write() as connection:
-            _add_tags(store, connection, dataset, number(connection, dataset, version_hash), [tag])
+            _add_tags(store, connection, dataset, _existing(connection, dataset, version_hash), [tag])
         return wire.no_content()
 
     @api.delete("/{identifier}/versions/{version_hash}/tags/{tag}", **schema.gives(204, 404))
     def delete_version_tag(identifier: str, version_hash: str, tag: str) -> Response:
         dataset = ids.uuid_text(identifier, "Dataset")
         with store.write() as connection:
-            found = number(connection, dataset, version_hash)
+            found = _existing(connection, dataset, version_hash)
             _set_tags(store, connection, dataset, found, lambda old: [one for one in old if one != tag])
         return wire.no_content()

@@ -1,8 +1,8 @@
 """Environments: the workspace's names for where something runs, to which versions of prompts are pinned."""
 
-# ruff: noqa: S608 - table and column names in SQL are constants of this package; every value is bound.
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import Annotated
 
@@ -46,7 +46,7 @@ def exists(connection: sqlite3.Connection, name: str) -> bool:
 
 
 def _encode(row: sqlite3.Row) -> bytes:
-    return wire.splice(dict(row) | {"created_by": projects.AUTHOR, "last_updated_by": projects.AUTHOR}, {})
+    return wire.splice(dict(row) | projects.BY, {})
 
 
 def _refuse_taken(connection: sqlite3.Connection, name: str) -> None:
@@ -72,8 +72,7 @@ def _create(store: Store, environment: EnvironmentIn) -> str:
             raise RefusedError(409, "Environment already exists")
         if connection.execute("SELECT count(*) FROM environments").fetchone()[0] >= MAX:
             raise RefusedError(409, f"Workspace already has the maximum of {MAX} environments")
-        sql = f"INSERT INTO environments ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
-        store.execute(connection, "environments", "new", sql, tuple(row.values()))
+        store.insert(connection, "environments", row)
     return identifier
 
 
@@ -84,18 +83,18 @@ def _update(store: Store, identifier: str, update: EnvironmentUpdate) -> None:
         row = _find(connection, identifier)
         if update.name is not None and update.name != row["name"]:
             _refuse_taken(connection, update.name)
-            sql = "UPDATE prompt_environments SET environment = ? WHERE environment = ?"
-            store.execute(connection, "prompt_environments", "updated", sql, (update.name, row["name"]))
-        sql = f"UPDATE environments SET {', '.join(f'{name} = ?' for name in changes)} WHERE id = ?"
-        store.execute(connection, "environments", "updated", sql, (*changes.values(), row["id"]))
+            renamed: dict[str, Value] = {"environment": update.name}
+            store.update(connection, "prompt_environments", renamed, row["name"], "environment")
+        store.update(connection, "environments", changes, row["id"])
 
 
 def _delete(store: Store, wanted: IdList) -> None:
+    keys = [ids.uuid_text(i, "Environment") for i in wanted.ids]
     with store.write() as connection:
-        for identifier in (ids.uuid_text(i, "Environment") for i in wanted.ids):
-            sql = "DELETE FROM prompt_environments WHERE environment = (SELECT name FROM environments WHERE id = ?)"
-            store.execute(connection, "prompt_environments", "deleted", sql, [identifier])
-            store.execute(connection, "environments", "deleted", "DELETE FROM environments WHERE id = ?", [identifier])
+        known = "SELECT name FROM environments WHERE id IN (SELECT value FROM json_each(?))"
+        names = [row["name"] for row in connection.execute(known, (json.dumps(keys),))]
+        store.delete(connection, "prompt_environments", names, "environment")
+        store.delete(connection, "environments", keys)
 
 
 def _find(connection: sqlite3.Connection, identifier: str) -> sqlite3.Row:

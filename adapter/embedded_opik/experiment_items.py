@@ -130,7 +130,7 @@ def _compare(
 def add_dataset_routes(api: APIRouter, store: Store) -> None:
     """The comparison endpoint, on the datasets' router."""
 
-    @api.get("/{identifier}/items/experiments/items", **schema.gives(200, 501))
+    @api.get("/{identifier}/items/experiments/items", **schema.gives(200))
     def find_dataset_items_with_experiment_items(
         identifier: str,
         experiment_ids: str,

@@ -126,8 +126,7 @@ def create(store: Store, experiment: ExperimentIn) -> str:
             "created_at": wire.stamp(now),
             "last_updated_at": wire.stamp(now),
         }
-        sql = f"INSERT INTO experiments ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
-        store.execute(connection, "experiments", "new", sql, tuple(row.values()))
+        store.insert(connection, "experiments", row)
     return identifier
 
 
@@ -174,8 +173,7 @@ def patch(store: Store, identifier: str, update: ExperimentPatch) -> None:
             if len(tags) > MAX_TAGS:
                 raise RefusedError(422, f"tags: an experiment has at most {MAX_TAGS}")
             changes["tags"] = wire.dumps(tags)
-        sql = f"UPDATE experiments SET {', '.join(f'{name} = ?' for name in changes)} WHERE id = ?"
-        store.execute(connection, "experiments", "updated", sql, (*changes.values(), identifier))
+        store.update(connection, "experiments", changes, identifier)
 
 
 def _delete(store: Store, identifiers: Sequence[str]) -> None:
@@ -195,7 +193,7 @@ def router(store: Store) -> APIRouter:
     """The endpoints of experiments themselves; those of their items come first, in `experiment_items`."""
     api = APIRouter(prefix=f"{wire.API}/experiments")
 
-    @api.post("", **schema.takes(ExperimentIn, 201))
+    @api.post("", **schema.takes(ExperimentIn, 201, 409))
     def create_experiment(body: wire.Body, request: Request) -> Response:
         return wire.created(request, create(store, wire.parse(ExperimentIn, body)))
 

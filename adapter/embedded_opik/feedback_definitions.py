@@ -1,9 +1,7 @@
 """Feedback definitions: which values a person may choose from when scoring. They do not bind what is sent as scores."""
 
-# ruff: noqa: S608 - table and column names in SQL are constants of this package; every value is bound.
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -13,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
-from adapter.embedded_opik import filters, ids, listing, projects, schema, wire
+from adapter.embedded_opik import ids, listing, projects, schema, wire
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError
@@ -79,8 +77,7 @@ def _encode(row: sqlite3.Row) -> bytes:
     plain: dict[str, object] = {
         name: row[name] for name in ("id", "name", "description", "type", "created_at", "last_updated_at")
     }
-    by = {"created_by": projects.AUTHOR, "last_updated_by": projects.AUTHOR}
-    return wire.splice(plain | by, {"details": row["details"]})
+    return wire.splice(plain | projects.BY, {"details": row["details"]})
 
 
 def _find(connection: sqlite3.Connection, identifier: str) -> sqlite3.Row:
@@ -118,24 +115,21 @@ def _create(store: Store, body: bytes) -> str:
         row["id"] = identifier
         if connection.execute("SELECT 1 FROM feedback_definitions WHERE id = ?", (identifier,)).fetchone() is not None:
             raise RefusedError(409, "Feedback already exists")
-        sql = f"INSERT INTO feedback_definitions ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
-        store.execute(connection, "feedback_definitions", "new", sql, tuple(row.values()))
+        store.insert(connection, "feedback_definitions", row)
     return identifier
 
 
 def _update(store: Store, identifier: str, body: bytes) -> None:
     with store.write() as connection:
         key = _find(connection, identifier)["id"]
-        row = _columns(connection, body, key, wire.stamp(store.clock()))
-        sql = f"UPDATE feedback_definitions SET {', '.join(f'{name} = ?' for name in row)} WHERE id = ?"
-        store.execute(connection, "feedback_definitions", "updated", sql, (*row.values(), key))
+        changes = _columns(connection, body, key, wire.stamp(store.clock()))
+        store.update(connection, "feedback_definitions", changes, key)
 
 
 def _delete(store: Store, identifiers: Sequence[str]) -> None:
-    values = [json.dumps([ids.uuid_text(i, "Feedback definition") for i in identifiers])]
+    keys = [ids.uuid_text(i, "Feedback definition") for i in identifiers]
     with store.write() as connection:
-        sql = "DELETE FROM feedback_definitions WHERE id IN (SELECT value FROM json_each(?))"
-        store.execute(connection, "feedback_definitions", "deleted", sql, values)
+        store.delete(connection, "feedback_definitions", keys)
 
 
 def router(store: Store) -> APIRouter:
@@ -149,9 +143,7 @@ def router(store: Store) -> APIRouter:
         page: wire.Page = 1,
         size: listing.Size = 10,
     ) -> Response:
-        where = filters.Where("1", ())
-        if name:
-            where = listing.narrowed(where, "instr(lower(e.name), lower(?)) > 0", name)
+        where = listing.condition(None, {}, name)
         if kind is not None:
             where = listing.narrowed(where, "e.type = ?", kind)
         with store.read() as connection:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from adapter.embedded_opik import filters, ids, listing, schema, wire
+from adapter.embedded_opik import filters, listing, schema, wire
 from adapter.embedded_opik.aggregates import aggregate
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError
@@ -159,17 +159,27 @@ def sorting(rows: Sequence[sqlite3.Row], groups: Sequence[Group], names: Mapping
     return [{"group_sorting": list(dict.fromkeys(level))} for level in labels]
 
 
-def _condition(name: str | None, project_id: str | None, types: str | None, text: str | None) -> filters.Where:
-    where = filters.translate(filters.read_filters(text), EXPERIMENT_FIELDS)
-    if name:
-        where = listing.narrowed(where, "instr(lower(e.name), lower(?)) > 0", name)
-    if project_id is not None:
-        where = listing.narrowed(where, "e.project_id = ?", ids.uuid_text(project_id, "Project"))
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What both endpoints are asked for: the levels of groups, and which experiments."""
+
+    levels: Sequence[Group]
+    where: filters.Where
+
+
+def asked(
+    groups: str | None = None,
+    name: str | None = None,
+    project_id: str | None = None,
+    types: str | None = None,
+    filters_: filters.Parameter = None,
+) -> Asked:
+    """The query parameters."""
+    where = listing.condition(filters_, EXPERIMENT_FIELDS, name, project_id)
     if types:
-        where = listing.narrowed(
-            where, "e.type IN (SELECT value FROM json_each(?))", json.dumps(wire.string_list(types, "types"))
-        )
-    return where
+        chosen = json.dumps(wire.string_list(types, "types"))
+        where = listing.narrowed(where, "e.type IN (SELECT value FROM json_each(?))", chosen)
+    return Asked(read_groups(groups), where)
 
 
 def _rows(connection: sqlite3.Connection, where: filters.Where, groups: Sequence[Group]) -> list[sqlite3.Row]:
@@ -191,34 +201,18 @@ def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of groups, on the experiments' router (before its `/{identifier}`)."""
 
     @api.get("/groups", **schema.gives(200))
-    def find_experiment_groups(
-        groups: str | None = None,
-        name: str | None = None,
-        project_id: str | None = None,
-        types: str | None = None,
-        filters_: filters.Parameter = None,
-    ) -> Response:
-        levels = read_groups(groups)
-        where = _condition(name, project_id, types, filters_)
+    def find_experiment_groups(wanted: Annotated[Asked, Depends(asked)]) -> Response:
         with store.read() as connection:
-            rows, names = _rows(connection, where, levels), _names(connection)
-        content = _content(tree(rows, levels, names))
-        details = {"groups_details": sorting(rows, levels, names)}
+            rows, names = _rows(connection, wanted.where, wanted.levels), _names(connection)
+        content = _content(tree(rows, wanted.levels, names))
+        details = {"groups_details": sorting(rows, wanted.levels, names)}
         return wire.answer(wire.splice({"content": content, "details": details}, {}))
 
     @api.get("/groups/aggregations", **schema.gives(200))
-    def find_experiment_groups_aggregations(
-        groups: str | None = None,
-        name: str | None = None,
-        project_id: str | None = None,
-        types: str | None = None,
-        filters_: filters.Parameter = None,
-    ) -> Response:
-        levels = read_groups(groups)
-        where = _condition(name, project_id, types, filters_)
+    def find_experiment_groups_aggregations(wanted: Annotated[Asked, Depends(asked)]) -> Response:
         with store.read() as connection:
-            rows, names = _rows(connection, where, levels), _names(connection)
+            rows, names = _rows(connection, wanted.where, wanted.levels), _names(connection)
             sums = aggregate(connection, [row["id"] for row in rows])
         for row in rows:
             sums[row["id"]]["experiment_scores"] = wire.loads(row["experiment_scores"])
-        return wire.answer(wire.splice({"content": _aggregated(tree(rows, levels, names), sums)}, {}))
+        return wire.answer(wire.splice({"content": _aggregated(tree(rows, wanted.levels, names), sums)}, {}))

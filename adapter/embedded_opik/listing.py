@@ -10,13 +10,26 @@ from typing import Annotated, Final, Literal
 from fastapi import Query
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from adapter.embedded_opik import ids
 from adapter.embedded_opik.errors import RefusedError
-from adapter.embedded_opik.filters import Where
+from adapter.embedded_opik.filters import Field, Where, read_filters, translate
 
 NEWEST: Final = "e.id DESC"
 """The order of lists where none is asked for."""
 
 type Size = Annotated[int, Query(ge=1, le=1000)]
+
+
+def condition(
+    text: str | None, fields: Mapping[str, Field], name: str | None = None, project_id: str | None = None
+) -> Where:
+    """What the parameters of a list ask for: its `filters`, a part of the name, a project."""
+    where = translate(read_filters(text), fields)
+    if name:
+        where = narrowed(where, "instr(lower(e.name), lower(?)) > 0", name)
+    if project_id is not None:
+        where = narrowed(where, "e.project_id = ?", ids.uuid_text(project_id, "Project"))
+    return where
 
 
 def narrowed(where: Where, sql: str, *values: str | float) -> Where:

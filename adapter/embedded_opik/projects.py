@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
@@ -20,6 +20,7 @@ from adapter.embedded_opik.errors import RefusedError, not_found
 DEFAULT_PROJECT = "Default Project"
 AUTHOR = "admin"
 """The user of a self-hosted Opik without authentication, and so the author of everything here."""
+BY: Final[dict[str, object]] = {"created_by": AUTHOR, "last_updated_by": AUTHOR}
 
 
 class ProjectIn(BaseModel):

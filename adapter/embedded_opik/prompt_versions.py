@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-import jinja2
-import jinja2.meta
 from fastapi import APIRouter
 from fastapi.responses import Response
 from opik.rest_api.types.prompt_version_detail import PromptVersionDetail
@@ -19,7 +17,17 @@ from opik.rest_api.types.prompt_version_detail_type import PromptVersionDetailTy
 from opik.rest_api.types.prompt_version_update import PromptVersionUpdate
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import environments, filters, ids, listing, patching, projects, schema, wire
+from adapter.embedded_opik import (
+    environments,
+    filters,
+    ids,
+    listing,
+    patching,
+    projects,
+    prompt_variables,
+    schema,
+    wire,
+)
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError, not_found
@@ -123,8 +131,7 @@ def insert(
         "tags": content.tags,
         "created_at": wire.stamp(now),
     }
-    sql = f"INSERT INTO prompt_versions ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
-    store.execute(connection, "prompt_versions", "new", sql, tuple(row.values()))
+    store.insert(connection, "prompt_versions", row)
     return key
 
 
@@ -182,24 +189,8 @@ def encode(row: sqlite3.Row, *, detail: bool = True) -> bytes:
         "created_by": projects.AUTHOR,
     }
     if detail:
-        plain["variables"] = variables(row["template"], row["type"])
+        plain["variables"] = prompt_variables.names(row["template"], row["type"])
     return wire.splice(plain, {"metadata": row["metadata"], "tags": row["tags"]})
-
-
-_MUSTACHE = re.compile(r"\{\{\{?\s*[#^&]?\s*([\w.-]+)\s*\}?\}\}")
-_JINJA = jinja2.Environment(autoescape=True)
-
-
-def variables(template: str, kind: str) -> list[str] | None:
-    """The names a template asks for, in order; None where they are not known (another kind, or no valid template)."""
-    if kind == "mustache":
-        return sorted(set(_MUSTACHE.findall(template)))
-    if kind == "jinja2":
-        try:
-            return sorted(jinja2.meta.find_undeclared_variables(_JINJA.parse(template)))
-        except jinja2.TemplateSyntaxError:
-            return None
-    return None
 
 
 def _set_environments(store: Store, identifier: str, names: Sequence[str]) -> None:
@@ -240,8 +231,7 @@ def _update_tags(store: Store, wanted: VersionsUpdate) -> None:
                 if wanted.merge_tags
                 else patching.merged_tags(None, tags, None, None)
             )
-            sql = "UPDATE prompt_versions SET tags = ? WHERE id = ?"
-            store.execute(connection, "prompt_versions", "updated", sql, (wire.dumps(new), row["id"]))
+            store.update(connection, "prompt_versions", {"tags": wire.dumps(new)}, row["id"])
 
 
 def _restore(store: Store, prompt: str, version: str) -> bytes:
@@ -273,7 +263,7 @@ def content(
 def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of versions by their own id, on the prompts' router (before its `/{identifier}`)."""
 
-    @api.patch("/versions", **schema.takes(VersionsUpdate, 204, 404))
+    @api.patch("/versions", **schema.takes(VersionsUpdate, 204))
     def update_prompt_versions(body: wire.Body) -> Response:
         _update_tags(store, wire.parse(VersionsUpdate, body))
         return wire.no_content()
@@ -310,7 +300,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
         _set_environments(store, identifier, wire.parse(EnvironmentsOf, body).environments)
         return wire.no_content()
 
-    @api.get("/{identifier}/versions", **schema.gives(200, 404, 501))
+    @api.get("/{identifier}/versions", **schema.gives(200, 501))
     def get_prompt_versions(
         identifier: str,
         search: str | None = None,
@@ -320,7 +310,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
         size: listing.Size = 10,
     ) -> Response:
         wire.unsorted(sorting)
-        where = filters.translate(filters.read_filters(filters_), PROMPT_VERSION_FIELDS)
+        where = listing.condition(filters_, PROMPT_VERSION_FIELDS)
         where = listing.narrowed(where, "e.prompt_id = ? AND e.number IS NOT NULL", ids.uuid_text(identifier, "Prompt"))
         if search:
             text = "instr(lower(e.template || ' ' || coalesce(e.change_description, '')), lower(?)) > 0"

@@ -3,7 +3,6 @@
 # ruff: noqa: S608 - table and column names in SQL are constants of this package; every value is bound.
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Annotated
@@ -79,8 +78,7 @@ def _insert(store: Store, connection: sqlite3.Connection, project: str, prompt: 
         "created_at": wire.stamp(now),
         "last_updated_at": wire.stamp(now),
     }
-    sql = f"INSERT INTO prompts ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
-    store.execute(connection, "prompts", "new", sql, tuple(row.values()))
+    store.insert(connection, "prompts", row)
     return identifier
 
 
@@ -149,8 +147,7 @@ def _public(row: sqlite3.Row) -> tuple[dict[str, object], dict[str, str | None]]
             "version_count",
         )
     }
-    by = {"created_by": projects.AUTHOR, "last_updated_by": projects.AUTHOR}
-    return plain | by, {"tags": row["tags"]}
+    return plain | projects.BY, {"tags": row["tags"]}
 
 
 def _detail(connection: sqlite3.Connection, where: str, value: str, requested: sqlite3.Row | None = None) -> bytes:
@@ -166,15 +163,14 @@ def _detail(connection: sqlite3.Connection, where: str, value: str, requested: s
 
 
 def _delete(store: Store, identifiers: Sequence[str]) -> None:
-    values = [json.dumps([ids.uuid_text(i, "Prompt") for i in identifiers])]
+    keys = [ids.uuid_text(i, "Prompt") for i in identifiers]
     with store.write() as connection:
         for table, column in (
             ("prompt_environments", "prompt_id"),
             ("prompt_versions", "prompt_id"),
             ("prompts", "id"),
         ):
-            sql = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"
-            store.execute(connection, table, "deleted", sql, values)
+            store.delete(connection, table, keys, column)
 
 
 def _update(store: Store, identifier: str, update: PromptUpdate) -> None:
@@ -187,9 +183,13 @@ def _update(store: Store, identifier: str, update: PromptUpdate) -> None:
         if same is not None and same["id"] != key:
             raise RefusedError(409, "Prompt id or name already exists")
         tags = row["tags"] if update.tags is None else wire.dumps(update.tags)
-        values = (update.name, update.description, tags, wire.stamp(store.clock()), key)
-        sql = "UPDATE prompts SET name = ?, description = ?, tags = ?, last_updated_at = ? WHERE id = ?"
-        store.execute(connection, "prompts", "updated", sql, values)
+        changes: dict[str, Value] = {
+            "name": update.name,
+            "description": update.description,
+            "tags": tags,
+            "last_updated_at": wire.stamp(store.clock()),
+        }
+        store.update(connection, "prompts", changes, key)
 
 
 def router(store: Store) -> APIRouter:
@@ -206,20 +206,16 @@ def router(store: Store) -> APIRouter:
         size: listing.Size = 10,
     ) -> Response:
         wire.unsorted(sorting)
-        where = filters.translate(filters.read_filters(filters_), PROMPT_FIELDS)
-        if name:
-            where = listing.narrowed(where, "instr(lower(e.name), lower(?)) > 0", name)
-        if project_id is not None:
-            where = listing.narrowed(where, "e.project_id = ?", ids.uuid_text(project_id, "Project"))
+        where = listing.condition(filters_, PROMPT_FIELDS, name, project_id)
         with store.read() as connection:
             total, rows = listing.page(connection, "prompts", where, page, size, _SELECT)
         return wire.page_answer(page, total, [wire.splice(*_public(row)) for row in rows])
 
-    @api.post("", **schema.takes(PromptIn, 201, 409))
+    @api.post("", **schema.takes(PromptIn, 201, 404, 409))
     def create_prompt(body: wire.Body, request: Request) -> Response:
         return wire.created(request, create(store, wire.parse(PromptIn, body)))
 
-    @api.post("/versions", **schema.takes(prompt_versions.VersionIn, 200, 409))
+    @api.post("/versions", **schema.takes(prompt_versions.VersionIn, 200, 404, 409))
     def create_prompt_version(body: wire.Body) -> Response:
         return wire.answer(create_version(store, wire.parse(prompt_versions.VersionIn, body)))
 

@@ -94,14 +94,10 @@ def _select(connection: sqlite3.Connection, project: str, where: Where, limit: i
     ).fetchall()
     found = scores.load(connection, "thread", [(project, row["thread_model_id"]) for row in rows])
     usage = _usage(connection, project, [row["id"] for row in rows])
-    by: dict[str, object] = {
-        "status": "active",
-        "created_by": projects.AUTHOR,
-        "last_updated_by": projects.AUTHOR,
-    }
     encoded: list[bytes] = []
     for row in rows:
-        plain: dict[str, object] = {name: row[name] for name in _PLAIN} | by
+        plain: dict[str, object] = {name: row[name] for name in _PLAIN} | projects.BY
+        plain["status"] = "active"
         plain |= {"feedback_scores": found.get((project, row["thread_model_id"])), "usage": usage.get(row["id"])}
         raw = {name: row[name] for name in ("first_message", "last_message")}
         encoded.append(wire.splice(plain, reading.shortened(raw) if truncate else raw))
