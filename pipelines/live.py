@@ -143,17 +143,13 @@ class LiveJob:
         self._noted = {one.trace_id: one for one in notes}
         self._by_trial = {one.trial_id: one.trace_id for one in notes}
         self._live = {one.id: one for one in find_live_traces(store, *_about(job))}
-        self._kept: set[str] = set()
         self._trials: list[Tried] = []
 
     def keep(self, trial: Trial) -> str | None:
         """The id of the live trace that becomes this trial's own; None where there is none that can."""
         self._trials.append(Tried.of(trial))
         trace = self._live.get(self._by_trial.get(trial.trial_id, ""))
-        if trace is None or trace.has_steps or trace.trial != trial.trial:
-            return None
-        self._kept.add(trace.id)
-        return trace.id
+        return None if trace is None or trace.has_steps or trace.trial != trial.trial else trace.id
 
     def finish(self, uploaded: Uploaded) -> list[Skipped]:
         """Removes what the live run left, now that all trials are stored.
@@ -167,10 +163,11 @@ class LiveJob:
         if not self._trials:
             return []
         folders = {folder.name for folder in self._job.trials}
-        rest = [one for one in self._live.values() if one.id not in self._kept]
+        stored = {one.id for one in uploaded.traces.values()}
+        rest = [one for one in self._live.values() if one.id not in stored]
         found = sort_out(rest, self._trials, self._noted, folders, has_retries=self._job.n_retries > 0)
         said = [self._said(f"Its live traces are in the project {name}, and stay there.") for name in self._elsewhere]
-        said += self._remove_experiments(uploaded, found)
+        said += self._remove_experiments(uploaded, stored, found)
         self._remove_scores(uploaded)
         self._store.delete_traces([*found.replaced, *found.thrown_away])
         if found.thrown_away:
@@ -185,10 +182,10 @@ class LiveJob:
     def _said(self, reason: str) -> Skipped:
         return Skipped(self._job.name, reason, is_open=False)
 
-    def _remove_experiments(self, uploaded: Uploaded, found: Sorted) -> list[Skipped]:
+    def _remove_experiments(self, uploaded: Uploaded, stored: AbstractSet[str], found: Sorted) -> list[Skipped]:
         """Removes the job's live experiments, which hold all of its variants as one; those that stay are named."""
         sorted_out = {*found.replaced, *found.thrown_away, *found.unclear}
-        ours = {one.id for one in uploaded.traces.values()} | self._noted.keys() | sorted_out
+        ours = stored | self._noted.keys() | sorted_out
         said: list[Skipped] = []
         for one in find_live_experiments(self._store, self._job.id):
             if one.traces and not one.traces & ours:
@@ -197,7 +194,7 @@ class LiveJob:
                 continue
             self._store.delete_experiment(one.id)
             uploaded.written.experiments += 1
-            others = (one.traces & self._live.keys()) - self._kept - sorted_out
+            others = (one.traces & self._live.keys()) - ours
             found.unclear |= {trace: self._live[trace].trial for trace in others}
         return said
 
@@ -218,4 +215,11 @@ class LiveJob:
 def _about(job: Job) -> tuple[datetime | None, datetime | None]:
     """From when to when a job's trials may have started: its own times have no zone."""
     start, end = (at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at for at in job.local_time)
-    return None if start is None else start - _ANY_ZONE, None if end is None else end + _ANY_ZONE
+    return _moved(start, -_ANY_ZONE), _moved(end, _ANY_ZONE)
+
+
+def _moved(at: datetime | None, by: timedelta) -> datetime | None:
+    try:
+        return None if at is None else at + by
+    except OverflowError:  # the beginning or the end of all time
+        return None
