@@ -139,7 +139,7 @@ class LiveJob:
         self._job = job
         self._store = store
         notes = read_notes(job.path)
-        self._elsewhere = sorted({one.project for one in notes if one.project.lower() != store.project.lower()})
+        self._elsewhere = {one.project for one in notes if not self._is_here(one.project)}
         self._noted = {one.trace_id: one for one in notes}
         self._by_trial = {one.trial_id: one.trace_id for one in notes}
         self._live = {one.id: one for one in find_live_traces(store, *_about(job))}
@@ -166,8 +166,11 @@ class LiveJob:
         stored = {one.id for one in uploaded.traces.values()}
         rest = [one for one in self._live.values() if one.id not in stored]
         found = sort_out(rest, self._trials, self._noted, folders, has_retries=self._job.n_retries > 0)
-        said = [self._said(f"Its live traces are in the project {name}, and stay there.") for name in self._elsewhere]
-        said += self._remove_experiments(uploaded, stored, found)
+        said = self._remove_experiments(uploaded, stored, found)
+        said += [
+            self._said(f"Its live traces are in the project {name}, and stay there. --project chooses it.")
+            for name in sorted(self._elsewhere)
+        ]
         self._remove_scores(uploaded)
         self._store.delete_traces([*found.replaced, *found.thrown_away])
         if found.thrown_away:
@@ -175,9 +178,13 @@ class LiveJob:
             said.append(self._said(f"{number} live trace(s) of attempts that Harbor threw away were removed."))
         if found.unclear:
             which = ", ".join(f"{trial} ({trace})" for trace, trial in list(found.unclear.items())[:3])
-            reason = f"{len(found.unclear)} live trace(s) are for certain of no trial that was read, and stay: {which}."
+            reason = f"{len(found.unclear)} live trace(s) could not be matched with a trial that was read, and stay: {which}."
             said.append(self._said(reason))
         return said
+
+    def _is_here(self, project: str) -> bool:
+        """Whether it is the project that is uploaded into; Opik takes no notice of case."""
+        return project.lower() == self._store.project.lower()
 
     def _said(self, reason: str) -> Skipped:
         return Skipped(self._job.name, reason, is_open=False)
@@ -189,8 +196,10 @@ class LiveJob:
         said: list[Skipped] = []
         for one in find_live_experiments(self._store, self._job.id):
             if one.traces and not one.traces & ours:
-                where = "" if one.project is None else f" (project {one.project})"
-                said.append(self._said(f"The live experiment {one.name}{where} holds none of its traces, and stays."))
+                if one.project is not None and not self._is_here(one.project):
+                    self._elsewhere.add(one.project)
+                else:
+                    said.append(self._said(f"The live experiment {one.name} holds none of its traces, and stays."))
                 continue
             self._store.delete_experiment(one.id)
             uploaded.written.experiments += 1

@@ -19,8 +19,9 @@ from opik.integrations.harbor import opik_tracker
 from opik.message_processing.batching import batch_manager_constuctors
 from pydantic import BaseModel
 
+from adapter.embedded_opik import EmbeddedOpik
 from adapter.live_traces import NOTES, NotedTrace, current_live_trace, read_notes, take_off_step_patch
-from adapter.opik_connection import Connection
+from adapter.opik_connection import Connection, connect
 from adapter.opik_rows import KEY
 from pipelines.harbor_plugin import KilobenchPlugin, PluginOptions
 
@@ -103,9 +104,9 @@ def test_a_hook_never_raises(
 
 
 def test_nothing_that_the_live_integration_still_holds_comes_after_our_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connection: Connection
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: EmbeddedOpik
 ) -> None:
-    monkeypatch.setenv("OPIK_URL_OVERRIDE", connection.client.config.url_override)
+    monkeypatch.setenv("OPIK_URL_OVERRIDE", server.url)
     began = datetime.now(UTC)
     made = JobBuilder(tmp_path, started_at=began.isoformat(), finished_at=(began + timedelta(hours=1)).isoformat())
     folder = made.trial("a__1")
@@ -125,7 +126,8 @@ def test_nothing_that_the_live_integration_still_holds_comes_after_our_rows(
 
     asyncio.run(run())
     client.end()
-    (trace,) = connection.client.search_traces(project_name="test")
+    with connect(server.url, "test") as connection:
+        (trace,) = connection.client.search_traces(project_name="test")
     (noted,) = read_notes(made.path)
     assert trace.id == noted.trace_id
     assert KEY in trace.metadata
