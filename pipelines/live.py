@@ -140,8 +140,8 @@ class LiveJob:
         self._store = store
         notes = read_notes(job.path)
         self._elsewhere = {one.project for one in notes if not self._is_here(one.project)}
-        self._noted = {one.trace_id: one for one in notes}
-        self._by_trial = {one.trial_id: one.trace_id for one in notes}
+        self._noted = {one.trace_id: one for one in notes if self._is_here(one.project)}
+        self._by_trial = {one.trial_id: one.trace_id for one in self._noted.values()}
         self._live = {one.id: one for one in find_live_traces(store, *_about(job))}
         self._trials: list[Tried] = []
 
@@ -178,8 +178,8 @@ class LiveJob:
             said.append(self._said(f"{number} live trace(s) of attempts that Harbor threw away were removed."))
         if found.unclear:
             which = ", ".join(f"{trial} ({trace})" for trace, trial in list(found.unclear.items())[:3])
-            reason = f"{len(found.unclear)} live trace(s) could not be matched with a trial that was read, and stay: {which}."
-            said.append(self._said(reason))
+            number = len(found.unclear)
+            said.append(self._said(f"{number} live trace(s) match no trial that was read, and stay: {which}."))
         return said
 
     def _is_here(self, project: str) -> bool:

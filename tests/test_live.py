@@ -379,8 +379,10 @@ def test_an_upload_into_another_project_says_where_the_live_traces_are(
     job: JobBuilder, store: OpikStore, live: Live
 ) -> None:
     trace = live.trace("a__1", noted=trial_id(job, "a__1"), project="elsewhere")
+    live.experiment(trace)
     assert "Its live traces are in the project elsewhere, and stay there. --project chooses it." in run(job, store)
     assert trace not in traces(store)
+    assert len(experiments(store)) == 1
     found = store.connection.client.search_traces(project_name="elsewhere")
     assert [one.id for one in found] == [trace]
     assert KEY not in found[0].metadata
