@@ -155,6 +155,7 @@ def _trial(
         ),
         source_trial_id=_source_trial(config, files),
         origins=identity.origins | _dataset_origins(result, source, job),
+        files=tuple(files.trajectories),
     )
     if result and broken is None:
         findings.extend(result_findings(result))

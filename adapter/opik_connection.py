@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -143,20 +144,27 @@ def _is_address(text: str) -> bool:
 
 
 def _check(client: opik.Opik, url: str) -> None:
-    """One cheap call, so that a wrong address or key is told before any work is done."""
+    """Two cheap calls, so that a wrong address or key is told before any work is done."""
     import httpx
-    from opik.rest_api.core.api_error import ApiError
     from pydantic import ValidationError
+
+    from adapter.opik_patience import status_of, trouble
+    from adapter.opik_rest import Rest
 
     hint = "Check the address (--opik or OPIK_URL_OVERRIDE) and that the server runs; --opik embedded needs none."
     try:
+        # Once: where nothing listens, nobody wants to wait to be told so.
         httpx.get(f"{url}/is-alive/ping", timeout=10.0).raise_for_status()
-        page = client.rest_client.projects.find_projects(size=1, request_options={"timeout_in_seconds": 20})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise IncompleteError(f"No Opik answers at {url}: {error or type(error).__name__}.", hint) from error
-    except ApiError as error:
-        raise BadInputError(f"Opik at {url} refuses: {error.status_code} {str(error.body)[:200]}.", hint) from error
-    except ValidationError as error:
-        raise BadInputError(f"What answers at {url} is no Opik.", hint) from error
+    try:
+        page = Rest(client).call("a first question", lambda api: api.projects.find_projects(size=1))
+    except IncompleteError as error:
+        cause = error.__cause__
+        if trouble(cause) is not None:
+            raise
+        is_opik = not isinstance(cause, ValidationError) and (status_of(cause) or 0) >= HTTPStatus.BAD_REQUEST
+        said = f"Opik at {url} refuses: {error.what}" if is_opik else f"What answers at {url} is no Opik."
+        raise BadInputError(said, hint) from error
     if page.content is None:
         raise BadInputError(f"What answers at {url} is no Opik.", hint)

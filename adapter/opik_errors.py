@@ -18,7 +18,10 @@ _HINTS = {
     400: "Running it again will not help: this Opik does not take such a row. Report it with the message above.",
     413: "Running it again will not help: this Opik takes smaller requests only. Report it with the message above.",
     422: "Running it again will not help: this Opik does not take such a row. Report it with the message above.",
+    429: f"This Opik limits how much is sent in a minute. {AGAIN}",
 } | dict.fromkeys((500, 507), f"If the message speaks of the disk, free some space. {AGAIN}")
+
+_CLOCK = f"Set this machine's clock: Opik takes nothing that is a day off its own. {AGAIN}"
 
 
 @contextmanager
@@ -27,7 +30,9 @@ def telling(what: str) -> Generator[None]:
     try:
         yield
     except ApiError as error:
-        hint = _HINTS.get(error.status_code or 0, AGAIN)
+        if (error.status_code or 0) < 300:
+            raise IncompleteError(f"The answer to {what} came in part: {str(error.body)[:300]}", AGAIN) from error
+        hint = _CLOCK if "ingestion window" in str(error.body) else _HINTS.get(error.status_code or 0, AGAIN)
         raise IncompleteError(f"Opik refused {what}: {error.status_code} {str(error.body)[:300]}", hint) from error
     except ValidationError as error:
         raise IncompleteError(

@@ -1,29 +1,31 @@
 """How a trial looks in Opik: one trace, an `llm` span per agent step, a `tool` span per tool call.
 
-Pure: from the record and its cost to rows. What a later reader needs to have the record back stands in the spans:
-what the user or the system said before a step in its input, what the agent said in its output, results in the
-`tool` spans. A cost stands only on the step that spent it.
+Pure: from the record and its cost to rows. Nothing of the record is lost that a judge or a cost needs
+(`adapter.opik_traces` has it back): what the user or the system said before a step stands in its input, what the agent
+said in its output, results in the `tool` spans, and the rest in the metadata. A sub-agent, and a step of a multi-step
+trial, is a `general` span around its steps. A cost stands only on the step that spent it.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic_core import to_json
-
-from adapter.trial import JsonValue, Step, StepCost, Tokens, Trial, TrialCost
-
-type Object = dict[str, JsonValue]
+from adapter.opik_record import RECORD, findings_out, message_out, step_rest, trial_rest
+from adapter.opik_size import clip, fitted
+from adapter.opik_usage import opik_provider, usage
+from adapter.trial import Object, Step, StepCost, Trial, TrialCost
 
 JOB, KEY, DIGEST = "kilobench_job", "kilobench_key", "kilobench_digest"
 """Metadata keys by which a row is found again: its job, its own key, a hash of its content."""
 
-LONGEST_TEXT = 1_000_000
-"""Characters of one text that go up; Opik refuses requests of some megabytes."""
+STEPS, LEFT_OUT = "steps", "characters_left_out"
+"""Metadata keys for how many steps a trial has, and for how much of a row's texts did not go up."""
+
+NOT_NEW = "not_new"
+"""In place of a cost's provenance: what a regrade repeats was spent by the trial that it grades, and costs 0 here."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The start of what has no known time; such a row says so in its metadata."""
@@ -34,7 +36,7 @@ class Row:
     """One trace or span to be stored. `size` is its length in bytes as JSON, about."""
 
     key: str
-    kind: Literal["trace", "llm", "tool"]
+    kind: Literal["trace", "general", "llm", "tool"]
     name: str
     start_time: datetime
     end_time: datetime | None
@@ -61,7 +63,7 @@ def trial_key(trial: Trial) -> str:
 
 def trace_of(key: str) -> str:
     """The key of the trace that a row belongs to."""
-    return "/".join(key.split("/")[:2])
+    return "/".join(key.split("/", 2)[:2])
 
 
 def step_key(trial: Trial, step: int) -> str:
@@ -70,68 +72,123 @@ def step_key(trial: Trial, step: int) -> str:
 
 
 def rows(trial: Trial, cost: TrialCost) -> Iterator[Row]:
-    """The trial's rows: the trace first, then each agent step followed by its tool calls."""
+    """The trial's rows: the trace first, and each span after the one that it stands under."""
     last = max((index for index, step in enumerate(trial.steps) if step.is_agent), default=-1)
     yield _trace(trial, cost, trial.steps[last + 1 :])
     costs = {one.step: one for one in cost.steps}
-    agents = {step.number for step in trial.steps if step.is_agent}
-    starts = _starts(trial)
+    times = _times(trial)
+    groups = _groups(trial)
     before: list[Step] = []
-    for index, step in enumerate(trial.steps):
+    for step in trial.steps:
         if not step.is_agent:
             before.append(step)
             continue
-        start, end = starts[index], step.time.finished_at
-        end = None if end is None or (start is not None and end < start) else end
-        parent = _starter_key(trial, step) if step.parent in agents else None
-        yield _step(trial, step, costs[step.number], before, start, end, parent)
-        yield from (_call(trial, step, number, start, end) for number in range(len(step.tool_calls)))
+        yield from (_group(trial, key, groups.pop(key), times) for key in _around(trial, step) if key in groups)
+        yield _step(trial, step, costs[step.number], before, times[step.number])
+        yield from (_call(trial, step, number, times[step.number]) for number in range(len(step.tool_calls)))
         before = []
 
 
-def _clip(text: str) -> str:
-    """A text without its middle where it is too long to send; a mark says how much was left out."""
-    if len(text) <= LONGEST_TEXT:
-        return text
-    half, left_out = LONGEST_TEXT // 2, len(text) - LONGEST_TEXT
-    return f"{text[:half]}\n[... {left_out} characters left out by kilobench ...]\n{text[-half:]}"
+@dataclass(frozen=True, slots=True)
+class _Time:
+    """When a step began, and ended; None where it is not known."""
+
+    start: datetime | None
+    end: datetime | None
 
 
-def _clipped(value: JsonValue) -> JsonValue:
-    """A value with each of its texts short enough to send."""
-    if isinstance(value, str):
-        return _clip(value)
-    if isinstance(value, list):
-        return [_clipped(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _clipped(item) for key, item in value.items()}
-    return value
-
-
-def _row(*, input: Object, output: Object, **rest: object) -> Row:  # noqa: A002  (Opik's own name for it)
-    """A row with the digest and size of its content."""
-    values = rest | {"input": _clipped(input), "output": _clipped(output)}
-    content = to_json({name: value for name, value in values.items() if name != "key"})
-    digest = hashlib.sha256(content).hexdigest()[:16]
-    return Row(**values, digest=digest, size=len(content))  # pyright: ignore[reportArgumentType]  # named by the callers below
-
-
-def _starts(trial: Trial) -> list[datetime | None]:
-    """Each step's start: when it is known to have begun, else its stamp, else the last one known before it."""
+def _times(trial: Trial) -> dict[int, _Time]:
+    """Each step's time: it began when it is known to have, else at its stamp, else with the last one before it."""
     known = trial.agent_time.started_at or trial.time.started_at
-    starts: list[datetime | None] = []
+    times: dict[int, _Time] = {}
     for step in trial.steps:
-        known = step.time.started_at or (step.timestamp if step.time.finished_at is None else None) or known
-        starts.append(known)
-    return starts
+        end = step.time.finished_at
+        known = step.time.started_at or (step.timestamp if end is None else None) or known
+        times[step.number] = _Time(known, None if end is None or (known is not None and end < known) else end)
+    return times
+
+
+def _row(*, input: Object, output: Object, metadata: Object, **rest: object) -> Row:  # noqa: A002  (Opik's own name for it)
+    """A row with the digest and size of its content, which is cut to what one request can hold."""
+    content = fitted(input, output, rest | {"metadata": metadata})
+    if content.left_out:
+        metadata = metadata | {LEFT_OUT: content.left_out}
+    return Row(
+        **rest,  # pyright: ignore[reportArgumentType]  # named by the callers below
+        input=content.input,
+        output=content.output,
+        metadata=metadata,
+        digest=content.digest,
+        size=content.size,
+    )
+
+
+def _segment_key(trial: Trial, segment: str) -> str:
+    return f"{trial_key(trial)}/step:{segment}"
+
+
+def _agent_key(trial: Trial, subagent: str) -> str:
+    return f"{trial_key(trial)}/agent:{subagent}"
+
+
+def _around(trial: Trial, step: Step) -> list[str]:
+    """The keys of the spans that stand around a step for its place in the run, the outermost first."""
+    segment = [_segment_key(trial, step.segment)] if step.segment else []
+    return segment + ([_agent_key(trial, step.subagent)] if step.subagent else [])
+
+
+@dataclass(slots=True)
+class _Group:
+    """A sub-agent, or a step of a multi-step trial: its agent steps, and the key of the span it stands under."""
+
+    kind: Literal["step", "sub-agent"]
+    name: str
+    under: str | None
+    steps: list[Step] = field(default_factory=list[Step])
+
+
+def _groups(trial: Trial) -> dict[str, _Group]:
+    """The sub-agents and the multi-step trial's steps, by key."""
+    groups: dict[str, _Group] = {}
+    agents = {step.number for step in trial.steps if step.is_agent}
+    for step in trial.agent_steps:
+        if step.segment:
+            key = _segment_key(trial, step.segment)
+            groups.setdefault(key, _Group("step", step.segment, None)).steps.append(step)
+        if step.subagent:
+            under = _segment_key(trial, step.segment) if step.segment else None
+            if step.parent in agents:
+                under = _starter_key(trial, step)
+            key = _agent_key(trial, step.subagent)
+            groups.setdefault(key, _Group("sub-agent", step.subagent, under)).steps.append(step)
+    return groups
 
 
 def _starter_key(trial: Trial, step: Step) -> str | None:
-    """The key of the span that a sub-agent's step stands under: the tool call's that started it, or its step's."""
+    """The key of the span that started a sub-agent: the tool call's, else its step's."""
     if step.parent is None:
         return None
     key = step_key(trial, step.parent)
     return key if step.parent_call is None else f"{key}/{step.parent_call}"
+
+
+def _group(trial: Trial, key: str, group: _Group, times: dict[int, _Time]) -> Row:
+    spans = [times[step.number] for step in group.steps]
+    starts = [one.start for one in spans if one.start is not None]
+    ends = [one.end for one in spans if one.end is not None]
+    said = [step.message for step in group.steps if step.message]
+    return _row(
+        key=key,
+        kind="general",
+        name=group.name,
+        start_time=min(starts, default=_EPOCH),
+        end_time=max(ends) if len(ends) == len(spans) else None,
+        input={group.kind: group.name},
+        output={"message": said[-1] if said else None},
+        metadata={JOB: trial.job_id, KEY: key, "trial": trial.name, STEPS: len(group.steps)},
+        trace_key=trial_key(trial),
+        parent_key=group.under,
+    )
 
 
 def _trace(trial: Trial, cost: TrialCost, after: tuple[Step, ...]) -> Row:
@@ -151,17 +208,15 @@ def _trace(trial: Trial, cost: TrialCost, after: tuple[Step, ...]) -> Row:
         "rewards": dict(trial.rewards),
         "atif_version": trial.atif_version,
         "cost_usd": cost.usd,
-        "cost_provenance": cost.provenance.value,
+        "cost_provenance": cost.provenance.value if trial.source_trial_id is None else NOT_NEW,
         "cost_residual_usd": cost.residual_usd,
         "price": cost.price,
         "agent_seconds": trial.agent_seconds,
         "source_trial": trial.source_trial_id,
-        "origins": dict(trial.origins),
-        "findings": [
-            {"code": one.code, "severity": one.severity.value, "step": one.step, "message": one.message}
-            for one in trial.findings
-        ],
+        STEPS: len(trial.steps),
+        "findings": findings_out(trial),
         "time": "recorded" if start else "unknown",
+        RECORD: trial_rest(trial),
     }
     error = trial.exception
     return _row(
@@ -174,87 +229,75 @@ def _trace(trial: Trial, cost: TrialCost, after: tuple[Step, ...]) -> Row:
         output={
             "message": said[-1].message if said else None,
             "reward": trial.reward,
-            "messages_after": [_message(step) for step in after],
+            "messages_after": [message_out(step) for step in after],
         },
         metadata=metadata,
         trace_key=trial_key(trial),
         tags=tuple(
             tag[:100] for tag in ("kilobench", f"job:{trial.job}", f"dataset:{trial.dataset}", f"status:{trial.status}")
         ),
-        error=None if error is None else (error.type, _clip(error.message), _clip(error.traceback or "")),
+        error=None if error is None else (error.type, clip(error.message), clip(error.traceback or "")),
     )
 
 
-def _step(
-    trial: Trial,
-    step: Step,
-    cost: StepCost,
-    before: list[Step],
-    start: datetime | None,
-    end: datetime | None,
-    parent: str | None,
-) -> Row:
-    model = step.model or trial.variant.model
-    metadata: Object = {
-        JOB: trial.job_id,
-        KEY: step_key(trial, step.number),
-        "trial": trial.name,
-        "step": step.number,
-        "step_id": step.step_id,
-        "segment": step.segment or None,
-        "subagent": step.subagent or None,
-        "call": step.call,
-        "cost_provenance": cost.provenance.value,
-        "tokens": _tokens(step.tokens),
-        "metrics": dict(step.raw),
-        "time": "recorded" if step.timestamp else "unknown",
-        "timing": step.timing.value,
-    }
+def _step(trial: Trial, step: Step, cost: StepCost, before: Sequence[Step], time: _Time) -> Row:
+    model, provider = _served(step, trial)
+    is_new = trial.source_trial_id is None
+    usd = cost.usd if is_new else 0.0
+    around = _around(trial, step)
     return _row(
         key=step_key(trial, step.number),
         kind="llm",
         name=f"step {step.number}",
-        start_time=start or _EPOCH,
-        end_time=end,
-        input={"messages": [_message(one) for one in before]},
+        start_time=time.start or _EPOCH,
+        end_time=time.end,
+        input={"messages": [message_out(one) for one in before]},
         output={
             "message": step.message,
             "reasoning": step.reasoning,
             "tool_calls": [{"name": call.name, "id": call.id} for call in step.tool_calls],
             "observations": list(step.observations),
         },
-        metadata=metadata,
+        metadata={
+            JOB: trial.job_id,
+            KEY: step_key(trial, step.number),
+            "trial": trial.name,
+            "step": step.number,
+            "call": step.call,
+            "cost_provenance": cost.provenance.value if is_new else NOT_NEW,
+            "time": "recorded" if step.timestamp else "unknown",
+            RECORD: step_rest(step),
+        },
         trace_key=trial_key(trial),
-        parent_key=parent,
+        parent_key=around[-1] if around else None,
         model=model,
-        provider=trial.variant.provider,
-        usage=usage(step.tokens, trial.variant.provider, has_cost=cost.usd is not None),
-        cost_usd=cost.usd,
+        provider=provider,
+        # What a regrade repeats was used by the trial that it grades: counted here, it would be there twice.
+        usage=usage(step.tokens, provider, has_cost=usd is not None) if is_new else None,
+        cost_usd=usd,
     )
 
 
-def _message(step: Step) -> Object:
-    """A step that is not the agent's own action, as part of the next action's input."""
-    return {
-        "role": step.source.value,
-        "step": step.number,
-        "content": step.message,
-        "observations": list(step.observations),
-        "copied": step.is_copied,
-        "tool_calls": [
-            {"name": call.name, "arguments": call.arguments, "output": call.output} for call in step.tool_calls
-        ],
-    }
+def _served(step: Step, trial: Trial) -> tuple[str | None, str | None]:
+    """The model of a step and its provider, as Opik's price table names them."""
+    variant = trial.variant
+    if step.model is None or step.model == variant.model:
+        return variant.model, opik_provider(variant.provider, variant.model)
+    provider, slash, name = step.model.partition("/")
+    if not slash:
+        return step.model, opik_provider(variant.provider, step.model)
+    return name, opik_provider(provider, name)
 
 
-def _call(trial: Trial, step: Step, number: int, start: datetime | None, end: datetime | None) -> Row:
+def _call(trial: Trial, step: Step, number: int, time: _Time) -> Row:
     call = step.tool_calls[number]
+    is_parsed = isinstance(call.arguments, dict)
     return _row(
         key=f"{step_key(trial, step.number)}/{number}",
         kind="tool",
         name=call.name,
-        start_time=start or _EPOCH,
-        end_time=end,
+        start_time=time.start or _EPOCH,
+        end_time=time.end,
         input=call.arguments if isinstance(call.arguments, dict) else {"text": call.arguments},
         output={"output": call.output},
         metadata={
@@ -262,55 +305,9 @@ def _call(trial: Trial, step: Step, number: int, start: datetime | None, end: da
             KEY: f"{step_key(trial, step.number)}/{number}",
             "step": step.number,
             "call_id": call.id,
+            "arguments": "parsed" if is_parsed else "text",
             "has_output": call.output is not None,
         },
         trace_key=trial_key(trial),
         parent_key=step_key(trial, step.number),
     )
-
-
-def _tokens(tokens: Tokens | None) -> Object | None:
-    if tokens is None:
-        return None
-    return {
-        "input": tokens.input,
-        "cache_read": tokens.cache_read,
-        "cache_write": tokens.cache_write,
-        "cache_write_1h": tokens.cache_write_1h,
-        "output": tokens.output,
-        "reasoning": tokens.reasoning,
-    }
-
-
-def usage(tokens: Tokens | None, provider: str | None, *, has_cost: bool) -> dict[str, int] | None:
-    """Opik's usage keys for one call.
-
-    With a cost of ours beside them they are Opik's own, the provider's details under `original_usage`. Without
-    one only totals go up, under names from which Opik computes no cost: it would make up a number for what is
-    not known.
-    """
-    if tokens is None:
-        return None
-    prompt, output = tokens.prompt, tokens.output
-    known: dict[str, int | None]
-    whole = None if prompt is None or output is None else prompt + output
-    if not has_cost:
-        known = {"input_tokens_sent": prompt, "output_tokens_received": output, "tokens_in_all": whole}
-    else:
-        known = {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": whole}
-        if provider in ("anthropic", "bedrock"):
-            details = {
-                "input_tokens": tokens.input,
-                "output_tokens": output,
-                "cache_read_input_tokens": tokens.cache_read,
-                "cache_creation_input_tokens": tokens.cache_write,
-            }
-        else:
-            details = {
-                "prompt_tokens": prompt,
-                "completion_tokens": output,
-                "prompt_tokens_details.cached_tokens": tokens.cache_read,
-                "completion_tokens_details.reasoning_tokens": tokens.reasoning,
-            }
-        known |= {f"original_usage.{name}": value for name, value in details.items()}
-    return {name: value for name, value in known.items() if value is not None} or None

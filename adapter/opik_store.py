@@ -1,7 +1,8 @@
 """Everything that is sent to and read from an Opik, in one place.
 
 The SDK's REST client is used synchronously: its background sender can lose rows and still report success. Every
-call here raises one kind of error, and what is found is returned as our own types.
+call here raises one kind of error, and what is found is returned as our own types. A row that Opik does not take, while
+it takes others, is noted in `refused`, and the rest goes on.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 
+from opik.api_objects.dashboard.dashboard import Dashboard
 from opik.api_objects.dashboard.types import DashboardSection
-from opik.api_objects.rest_stream_parser import read_and_parse_full_stream
-from opik.rest_api.core.api_error import ApiError
+from opik.id_helpers import generate_id
+from opik.rest_api.client import OpikApi
 from opik.rest_api.types import (
     DatasetItemWrite,
     DatasetPublic,
@@ -25,65 +25,36 @@ from opik.rest_api.types import (
     ExperimentPublic,
     ExperimentScore,
     FeedbackScoreBatchItem,
-    FeedbackScorePublic,
-    SpanPublic,
+    PromptVersionLinkWrite,
+    SpanFilterPublic,
     SpanWrite,
-    TracePublic,
+    TraceFilterPublic,
     TraceWrite,
 )
+from pydantic_core import to_json
 
-from adapter.loose import mapping, text
+from adapter.loose import text
 from adapter.opik_connection import Connection
-from adapter.opik_errors import telling
-from adapter.opik_rows import DIGEST, JOB, KEY, Object, Row
-from adapter.trial import JsonValue
+from adapter.opik_rest import Refused, Rest, if_there
+from adapter.opik_rows import DIGEST, JOB, Object, Row
+from adapter.opik_stored import (
+    FoundItem,
+    FoundRow,
+    FoundTask,
+    Score,
+    Stored,
+    StoredExperiment,
+    by_key,
+    experiments_by_key,
+)
+
+__all__ = ["BATCH_BYTES", "BATCH_ROWS", "OpikStore", "Score", "Stored", "StoredExperiment"]
 
 BATCH_ROWS = 1000
 """Opik takes at most 1000 rows in one request."""
 BATCH_BYTES = 4_000_000
 """A request's content is kept below this size; a row larger than that goes alone."""
-_ALL = 1_000_000_000
 _PAGE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """One feedback score on a trace or span."""
-
-    row_id: str
-    name: str
-    value: float
-    category: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A row that Opik holds.
-
-    Attributes:
-        id: its id.
-        digest: of its content.
-        scores: what is scored under each name: one score, or one for each author. A person's labels are not here.
-        start_time: its start.
-        has: which of `end_time`, `usage`, `cost` and `error` are stored with it.
-    """
-
-    id: str
-    digest: str | None
-    scores: dict[str, tuple[Score, ...]]
-    start_time: datetime
-    has: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredExperiment:
-    """An experiment that Opik holds."""
-
-    id: str
-    name: str
-    metadata: Object
-    scores: dict[str, float]
 
 
 class _QuickTrace(TraceWrite):
@@ -101,66 +72,98 @@ class _QuickSpan(SpanWrite):
 
 
 class OpikStore:
-    """One project of one Opik."""
+    """One project of one Opik.
+
+    Attributes:
+        connection: how it is reached.
+        project: the project's name.
+        rest: Opik's API, for what has no method here.
+        refused: why Opik does not take a row, by the row's key; it grows as rows are sent.
+    """
 
     def __init__(self, connection: Connection, project: str) -> None:
         self.connection = connection
         self._client = connection.client
-        self._rest = connection.client.rest_client
-        self.project = self._spelling(project)
+        self.rest = Rest(connection.client)
+        self.refused: dict[str, str] = {}
+        self.project = project
+        self._project_id: str | None = None
+        self._find_project()
 
-    def _spelling(self, project: str) -> str:
-        """The project's name as Opik has it: there it is the same in any case."""
-        with telling(f"project {project}"):
-            try:
-                return self._rest.projects.retrieve_project(name=project).name
-            except ApiError as error:
-                if error.status_code == 404:
-                    return project
-                raise
+    def _find_project(self) -> None:
+        """The project's name as Opik has it, where it is the same in any case, and its id."""
+        found = self.rest.call(
+            f"project {self.project}", lambda api: if_there(lambda: api.projects.retrieve_project(name=self.project))
+        )
+        if found is not None:
+            self.project, self._project_id = found.name, found.id
 
     def find_traces(self, job_id: str) -> dict[str, Stored]:
         """The traces of a job that are stored, by key."""
-        return self._find(self._client.search_traces, job_id, ["input", "output", "span_feedback_scores"])
+        of_job = [TraceFilterPublic(field="metadata", operator="=", key=JOB, value=job_id)]
+
+        def page(api: OpikApi, size: int, after: str | None) -> Iterator[bytes]:
+            return api.traces.search_traces(
+                project_name=self.project,
+                filters=of_job,
+                limit=size,
+                last_retrieved_id=after,
+                truncate=False,
+                exclude=["input", "output", "span_feedback_scores"],
+            )
+
+        return by_key(self._rows("the search for traces", FoundRow, page))
 
     def find_spans(self, job_id: str) -> dict[str, Stored]:
         """The spans of a job that are stored, by key."""
-        return self._find(self._client.search_spans, job_id, ["input", "output"])
+        of_job = [SpanFilterPublic(field="metadata", operator="=", key=JOB, value=job_id)]
 
-    def _find(
-        self, search: Callable[..., Sequence[TracePublic] | Sequence[SpanPublic]], job_id: str, exclude: list[str]
-    ) -> dict[str, Stored]:
-        with telling("the search for what is stored"):
-            try:
-                found = search(
-                    project_name=self.project,
-                    filter_string=f'metadata.{JOB} = "{job_id}"',
-                    max_results=_ALL,
-                    truncate=False,
-                    exclude=exclude,
-                )
-            except ApiError as error:
-                if error.status_code == 404:  # Before the first upload there is no project.
-                    return {}
-                raise
-        return _by_key(found)
+        def page(api: OpikApi, size: int, after: str | None) -> Iterator[bytes]:
+            return api.spans.search_spans(
+                project_name=self.project,
+                filters=of_job,
+                limit=size,
+                last_retrieved_id=after,
+                truncate=False,
+                exclude=["input", "output"],
+            )
+
+        return by_key(self._rows("the search for spans", FoundRow, page))
+
+    def _rows[M: FoundRow | FoundTask | FoundItem](
+        self, what: str, model: type[M], page: Callable[[OpikApi, int, str | None], Iterator[bytes]]
+    ) -> Iterator[M]:
+        """All rows of a search; none before the first upload, when there is no project."""
+
+        def there(api: OpikApi, size: int, after: str | None) -> Iterator[bytes]:
+            found = if_there(lambda: list(page(api, size, after)))
+            return iter(found or ())
+
+        return self.rest.rows(what, model, there)
 
     def send_traces(self, rows: Iterable[tuple[str, Row]]) -> None:
         """Stores traces under the ids given; what is stored under an id already is replaced."""
-        for batch in _batches(rows):
-            with telling("traces"):
-                self._rest.traces.create_traces(traces=[self._trace(row_id, row) for row_id, row in batch])
+
+        def put(api: OpikApi, batch: Sequence[tuple[str, Row]]) -> None:
+            api.traces.create_traces(traces=[self._trace(row_id, row) for row_id, row in batch])
+
+        for batch in _batches(rows, _row_size):
+            self._note(self.rest.send("traces", batch, put), lambda row: row[1].key)
 
     def send_spans(self, rows: Iterable[tuple[str, Row]], ids: Mapping[str, str]) -> None:
         """Stores spans; `ids` gives the id of each trace and parent span by its key."""
-        for batch in _batches(rows):
-            with telling("spans"):
-                self._rest.spans.create_spans(spans=[self._span(row_id, row, ids) for row_id, row in batch])
+
+        def put(api: OpikApi, batch: Sequence[tuple[str, Row]]) -> None:
+            api.spans.create_spans(spans=[self._span(row_id, row, ids) for row_id, row in batch])
+
+        for batch in _batches(rows, _row_size):
+            self._note(self.rest.send("spans", batch, put), lambda row: row[1].key)
 
     def update_trace(self, row_id: str, row: Row) -> None:
         """Changes a stored trace in place: its id may be too old to be sent as new."""
-        with telling(f"the update of {row.name}"):
-            self._rest.traces.update_trace(
+
+        def put(api: OpikApi, _: Sequence[Row]) -> None:
+            api.traces.update_trace(
                 row_id,
                 project_name=self.project,
                 **_content(row),
@@ -168,10 +171,13 @@ class OpikStore:
                 error_info=_error(row, ErrorInfo),
             )
 
+        self._note(self.rest.send(f"the update of {row.name}", [row], put), lambda row: row.key)
+
     def update_span(self, row_id: str, row: Row, ids: Mapping[str, str]) -> None:
         """Changes a stored span in place: its id may be too old to be sent as new."""
-        with telling(f"the update of {row.key}"):
-            self._rest.spans.update_span(
+
+        def put(api: OpikApi, _: Sequence[Row]) -> None:
+            api.spans.update_span(
                 row_id,
                 trace_id=ids[row.trace_key],
                 parent_span_id=None if row.parent_key is None else ids[row.parent_key],
@@ -183,160 +189,213 @@ class OpikStore:
                 total_estimated_cost=row.cost_usd,
             )
 
+        self._note(self.rest.send(f"the update of {row.key}", [row], put), lambda row: row.key)
+
     def delete_traces(self, row_ids: Sequence[str]) -> None:
-        """Removes traces with their spans and scores."""
+        """Removes traces with their spans and scores; spans also where their trace is gone already."""
         for batch in itertools.batched(row_ids, BATCH_ROWS):
-            with telling("the removal of traces"):
-                self._rest.traces.delete_traces(ids=list(batch))
+            if self._project_id is None:
+                self._find_project()
+            # Without the project, Opik passes over an id that has spans and no trace.
+            self.rest.call(
+                "the removal of traces",
+                lambda api, batch=batch: api.traces.delete_traces(ids=list(batch), project_id=self._project_id),
+            )
 
     def score_traces(self, scores: Sequence[Score]) -> None:
         """Sets scores on traces; a score of the same name is replaced."""
-        for batch in itertools.batched(scores, BATCH_ROWS):
-            with telling("trace scores"):
-                self._rest.traces.score_batch_of_traces(scores=[self._score(score) for score in batch])
+
+        def put(api: OpikApi, batch: Sequence[Score]) -> None:
+            api.traces.score_batch_of_traces(scores=[self._score(score) for score in batch])
+
+        for batch in _batches(scores, _score_size):
+            self._note(self.rest.send("trace scores", batch, put), _score_name)
 
     def score_spans(self, scores: Sequence[Score]) -> None:
         """Sets scores on spans; a score of the same name is replaced."""
-        for batch in itertools.batched(scores, BATCH_ROWS):
-            with telling("span scores"):
-                self._rest.spans.score_batch_of_spans(scores=[self._score(score) for score in batch])
+
+        def put(api: OpikApi, batch: Sequence[Score]) -> None:
+            api.spans.score_batch_of_spans(scores=[self._score(score) for score in batch])
+
+        for batch in _batches(scores, _score_size):
+            self._note(self.rest.send("span scores", batch, put), _score_name)
 
     def delete_trace_score(self, score: Score) -> None:
         """Takes a score from a trace."""
-        with telling("the removal of a score"):
-            self._rest.traces.delete_trace_feedback_score(score.row_id, name=score.name)
+        self.rest.call(
+            "the removal of a score",
+            lambda api: api.traces.delete_trace_feedback_score(score.row_id, name=score.name),
+        )
 
     def delete_span_score(self, score: Score) -> None:
         """Takes a score from a span."""
-        with telling("the removal of a score"):
-            self._rest.spans.delete_span_feedback_score(score.row_id, name=score.name)
+        self.rest.call(
+            "the removal of a score",
+            lambda api: api.spans.delete_span_feedback_score(score.row_id, name=score.name),
+        )
 
     def dataset(self, name: str) -> dict[str, Object]:
         """A dataset's items by task name (with their `id`); the dataset is made where there is none."""
-        with telling(f"dataset {name}"):
-            if self._find_dataset(name) is None:
-                self._rest.datasets.create_dataset(name=name, project_name=self.project)
-                return {}
-            items = self._client.get_dataset(name, project_name=self.project).get_items()
-        return {task: item for item in items if (task := text(item.get("task"))) is not None}
 
-    def _find_dataset(self, name: str) -> DatasetPublic | None:
-        try:
-            return self._rest.datasets.get_dataset_by_identifier(dataset_name=name, project_name=self.project)
-        except ApiError as error:
-            if error.status_code == 404:
-                return None
-            raise
+        def find(api: OpikApi) -> DatasetPublic | None:
+            return if_there(
+                lambda: api.datasets.get_dataset_by_identifier(dataset_name=name, project_name=self.project)
+            )
+
+        def make(api: OpikApi) -> DatasetPublic | None:
+            return api.datasets.create_dataset(name=name, project_name=self.project)
+
+        def page(api: OpikApi, size: int, after: str | None) -> Iterator[bytes]:
+            return api.datasets.stream_dataset_items(
+                dataset_name=name, project_name=self.project, steam_limit=size, last_retrieved_id=after
+            )
+
+        what = f"dataset {name}"
+        if self.rest.call(what, find) is None:
+            self.rest.call(what, make, there=find)
+            return {}
+        items = self._rows(what, FoundTask, page)
+        found = {item.id: cast("Object", item.data or {}) for item in items}
+        return {
+            task: data | {"id": item} for item, data in found.items() if (task := text(data.get("task"))) is not None
+        }
 
     def send_dataset_items(self, dataset: str, items: Mapping[str, Object]) -> None:
-        """Stores dataset items by id, all in one call: every call makes a version of the dataset."""
-        with telling(f"the items of dataset {dataset}"):
-            self._rest.datasets.create_or_update_dataset_items(
+        """Stores dataset items by id, all as one version of the dataset."""
+        version = generate_id()
+
+        def put(api: OpikApi, batch: Sequence[tuple[str, Object]]) -> None:
+            api.datasets.create_or_update_dataset_items(
                 dataset_name=dataset,
                 project_name=self.project,
-                items=[DatasetItemWrite(id=item_id, source="sdk", data=data) for item_id, data in items.items()],
+                batch_group_id=version,
+                items=[DatasetItemWrite(id=item_id, source="sdk", data=data) for item_id, data in batch],
             )
+
+        for batch in _batches(items.items(), lambda item: len(to_json(item[1]))):
+            refused = self.rest.send(f"the items of dataset {dataset}", batch, put)
+            self._note(refused, lambda item: f"{dataset}/{item[1].get('task')}")
 
     def find_experiments(self, job_id: str) -> dict[str, StoredExperiment]:
         """The experiments of a job in this project, by their key."""
-        of_job = [{"field": "metadata", "operator": "=", "key": JOB, "value": job_id, "type": "dictionary"}]
-        found: dict[str, StoredExperiment] = {}
+        of_job = json.dumps([{"field": "metadata", "operator": "=", "key": JOB, "value": job_id, "type": "dictionary"}])
+        found: list[ExperimentPublic] = []
         for page in itertools.count(1):
-            with telling("the search for experiments"):
-                answer = self._rest.experiments.find_experiments(page=page, size=_PAGE, filters=json.dumps(of_job))
-            for one in answer.content or []:
-                stored = _experiment(one)
-                key = text(stored.metadata.get(KEY))
-                if key is not None and stored.metadata.get("project") == self.project:
-                    found[key] = stored
+            answer = self.rest.call(
+                "the search for experiments",
+                lambda api, page=page: api.experiments.find_experiments(page=page, size=_PAGE, filters=of_job),
+            )
+            found += answer.content or []
             if len(answer.content or []) < _PAGE:
                 break
-        return found
+        return experiments_by_key(found, self.project)
 
     def create_experiment(
-        self, experiment_id: str, dataset: str, name: str, metadata: Object, tags: Sequence[str]
+        self,
+        experiment_id: str,
+        dataset: str,
+        name: str,
+        metadata: Object,
+        tags: Sequence[str],
+        prompt_versions: Sequence[str] = (),
     ) -> None:
-        """Makes an experiment."""
-        with telling(f"experiment {name}"):
-            self._rest.experiments.create_experiment(
+        """Makes an experiment, linked to versions of prompts; one that is there under this id is left as it is."""
+        self.rest.call(
+            f"experiment {name}",
+            lambda api: api.experiments.create_experiment(
                 id=experiment_id,
                 dataset_name=dataset,
                 project_name=self.project,
                 name=name,
                 metadata=metadata,
                 tags=list(tags),
-            )
+                prompt_versions=[PromptVersionLinkWrite(id=one) for one in prompt_versions] or None,
+            ),
+        )
 
     def update_experiment(self, experiment_id: str, metadata: Object, scores: Mapping[str, float]) -> None:
         """Sets an experiment's configuration and scores."""
-        with telling("an experiment's update"):
-            self._rest.experiments.update_experiment(
+        self.rest.call(
+            "an experiment's update",
+            lambda api: api.experiments.update_experiment(
                 experiment_id,
                 metadata=metadata,
                 experiment_scores=[ExperimentScore(name=key, value=value) for key, value in scores.items()],
-            )
+            ),
+        )
 
     def delete_experiment(self, experiment_id: str) -> None:
-        """Removes an experiment; its traces stay."""
-        with telling("the removal of an experiment"):
-            self._rest.experiments.delete_experiments_by_id(ids=[experiment_id])
+        """Removes an experiment with its items; its traces stay."""
+        self.rest.call(
+            "the removal of an experiment",
+            lambda api: api.experiments.delete_experiments_by_id(ids=[experiment_id]),
+        )
 
     def experiment_items(self, name: str, experiment_id: str) -> dict[str, str]:
         """The items of an experiment: the trace's id by the item's id."""
-        with telling("the items of an experiment"):
-            items = read_and_parse_full_stream(
-                read_source=lambda size, last: self._rest.experiments.stream_experiment_items(
-                    experiment_name=name, limit=size, last_retrieved_id=last, truncate=True
-                ),
-                parsed_item_class=ExperimentItem,
-                max_results=None,
-                strict=True,
+
+        def page(api: OpikApi, size: int, after: str | None) -> Iterator[bytes]:
+            return api.experiments.stream_experiment_items(
+                experiment_name=name, limit=size, last_retrieved_id=after, truncate=True
             )
-        return {str(item.id): item.trace_id for item in items if item.experiment_id == experiment_id}
+
+        items = self._rows("the items of an experiment", FoundItem, page)
+        return {item.id: item.trace_id for item in items if item.experiment_id == experiment_id}
 
     def send_experiment_items(self, items: Sequence[tuple[str, str, str, str]]) -> None:
         """Stores experiment items: (id, experiment id, dataset item id, trace id) each."""
+
+        def put(api: OpikApi, batch: Sequence[tuple[str, str, str, str]]) -> None:
+            api.experiments.create_experiment_items(
+                experiment_items=[
+                    ExperimentItem(id=item_id, experiment_id=experiment, dataset_item_id=dataset_item, trace_id=trace)
+                    for item_id, experiment, dataset_item, trace in batch
+                ]
+            )
+
         for batch in itertools.batched(items, BATCH_ROWS):
-            with telling("experiment items"):
-                self._rest.experiments.create_experiment_items(
-                    experiment_items=[
-                        ExperimentItem(
-                            id=item_id, experiment_id=experiment, dataset_item_id=dataset_item, trace_id=trace
-                        )
-                        for item_id, experiment, dataset_item, trace in batch
-                    ]
-                )
+            refused = self.rest.send("experiment items", batch, put)
+            self._note(refused, lambda item: f"item of experiment {item[1]} for trace {item[3]}")
 
     def delete_experiment_items(self, item_ids: Sequence[str]) -> None:
         """Takes items out of their experiment; the traces stay."""
         for batch in itertools.batched(item_ids, BATCH_ROWS):
-            with telling("the removal of experiment items"):
-                self._rest.experiments.delete_experiment_items(ids=list(batch))
+            self.rest.call(
+                "the removal of experiment items",
+                lambda api, batch=batch: api.experiments.delete_experiment_items(ids=list(batch)),
+            )
+
+    def _note[T](self, refused: Sequence[Refused[T]], name: Callable[[T], str]) -> None:
+        self.refused |= {name(one.row): one.reason for one in refused}
 
     def save_dashboard(self, name: str, description: str, sections: list[Object]) -> tuple[str, bool]:
         """Makes the dashboard of this name, or sets it to these sections where they differ.
 
+        Of several under the name it is the oldest: names are not unique in Opik.
+
         Returns:
             Its id, and whether anything was written.
         """
-        with telling(f"the dashboard {name}"):
+        # The SDK's own objects, which check what they send; they try nothing again.
+        what, given = f"the dashboard {name}", cast("list[DashboardSection | dict[str, Any]]", sections)
+
+        def find(_: object = None) -> Dashboard | None:
             named = [one for one in self._client.get_dashboards(name=name) if one.name == name]
-            if not named:
-                made = self._client.create_dashboard(
-                    name,
-                    type="experiments",
-                    description=description,
-                    sections=cast("list[DashboardSection | dict[str, Any]]", sections),
-                )
-                return made.id, True
-            oldest = min(named, key=lambda one: one.id)
-            same_sections = oldest.config.get("sections") == sections
-            if not same_sections:
-                oldest.replace_sections(cast("list[DashboardSection | dict[str, Any]]", sections))
-            if oldest.description != description:
-                oldest.set_description(description)
-                return oldest.id, True
-            return oldest.id, not same_sections
+            return min(named, key=lambda one: one.id, default=None)
+
+        def make(_: object) -> Dashboard:
+            return self._client.create_dashboard(name, type="experiments", description=description, sections=given)
+
+        stored = self.rest.call(what, find)
+        if stored is None:
+            return self.rest.call(what, make, there=find).id, True
+        same_sections = stored.config.get("sections") == sections
+        if not same_sections:
+            self.rest.call(what, lambda _: stored.replace_sections(given))
+        if stored.description != description:
+            self.rest.call(what, lambda _: stored.set_description(description))
+            return stored.id, True
+        return stored.id, not same_sections
 
     def _trace(self, row_id: str, row: Row) -> TraceWrite:
         return _QuickTrace(
@@ -355,7 +414,7 @@ class OpikStore:
             project_name=self.project,
             trace_id=ids[row.trace_key],
             parent_span_id=None if row.parent_key is None else ids[row.parent_key],
-            type="llm" if row.kind == "llm" else "tool",
+            type="general" if row.kind == "trace" else row.kind,
             start_time=row.start_time,
             model=row.model,
             provider=row.provider,
@@ -395,61 +454,29 @@ def _error[T: (ErrorInfo, ErrorInfoWrite)](row: Row, of_type: type[T]) -> T | No
     return of_type(exception_type=kind, message=message, traceback=traceback)
 
 
-def _batches(rows: Iterable[tuple[str, Row]]) -> Iterator[list[tuple[str, Row]]]:
-    """Rows in batches within the server's limits by count and by bytes."""
-    batch: list[tuple[str, Row]] = []
+def _batches[T](items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    """Items in batches within the server's limits by count and by bytes."""
+    batch: list[T] = []
     size = 0
-    for row in rows:
-        if batch and (len(batch) == BATCH_ROWS or size + row[1].size > BATCH_BYTES):
+    for item in items:
+        more = size_of(item)
+        if batch and (len(batch) == BATCH_ROWS or size + more > BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(row)
-        size += row[1].size
+        batch.append(item)
+        size += more
     if batch:
         yield batch
 
 
-def _by_key(found: Sequence[TracePublic] | Sequence[SpanPublic]) -> dict[str, Stored]:
-    """Stored rows by key; of two under one key the older id counts."""
-    stored: dict[str, Stored] = {}
-    for row in found:
-        metadata = mapping(cast("JsonValue", row.metadata))
-        key = text(metadata.get(KEY))
-        if key is None or row.id is None or (key in stored and stored[key].id < row.id):
-            continue
-        there = {
-            "end_time": row.end_time,
-            "usage": row.usage,
-            "cost": row.total_estimated_cost,
-            "error": row.error_info,
-        }
-        stored[key] = Stored(
-            id=row.id,
-            digest=text(metadata.get(DIGEST)),
-            scores={one.name: _scores(row.id, one) for one in row.feedback_scores or []},
-            start_time=row.start_time,
-            has=frozenset(name for name, value in there.items() if value),
-        )
-    return stored
+def _row_size(row: tuple[str, Row]) -> int:
+    return row[1].size
 
 
-def _scores(row_id: str, score: FeedbackScorePublic) -> tuple[Score, ...]:
-    """What programs scored under one name; Opik shows the mean of several authors, and each beside it."""
-    authors = list((score.value_by_author or {}).values())
-    given = [(one.source, one.value, one.category_name, one.reason) for one in authors]
-    if len(given) < 2:
-        given = [(score.source, score.value, score.category_name, score.reason)]
-    return tuple(
-        Score(row_id, score.name, float(value), category, reason)
-        for source, value, category, reason in given
-        if source == "sdk" and value is not None
-    )
+def _score_size(score: Score) -> int:
+    """The length of a score as JSON, about: its texts escaped, and room for ids and names."""
+    return len(to_json(score.reason)) + len(score.name) + 300
 
 
-def _experiment(one: ExperimentPublic) -> StoredExperiment:
-    return StoredExperiment(
-        id=str(one.id),
-        name=one.name or "",
-        metadata=dict(mapping(cast("JsonValue", one.metadata))),
-        scores={score.name: float(score.value) for score in one.experiment_scores or []},
-    )
+def _score_name(score: Score) -> str:
+    return f"score {score.name} on {score.row_id}"

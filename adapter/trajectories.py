@@ -226,7 +226,7 @@ class _Reader:
 
     def _file(self, path: Path) -> TrajectoryFile:
         before = len(self._files.findings)
-        value = self._files.json(path, partial=True)
+        value = self._files.trajectory(path)
         if not isinstance(value, dict):
             raise UnreadableError(f"{path.name} holds no JSON object")
         if not is_trajectory(value):

@@ -1,7 +1,7 @@
 """The trial record: what one Harbor trial was and did, in the form everything else speaks.
 
-Readers make it, pure functions work on it, nothing changes it. It is complete in itself: no field refers to a
-file. `None` always means "not known"; it is never written as 0.
+Readers make it, pure functions work on it, nothing changes it. It is complete in itself: what stands in its files
+is in it. `None` always means "not known"; it is never written as 0.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 
 type JsonValue = str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None
+type Object = dict[str, JsonValue]
+"""A JSON object."""
 
 
 class Severity(StrEnum):
@@ -246,6 +248,21 @@ class TrialException:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A trajectory file that a trial was read from.
+
+    Attributes:
+        path: below the trial's folder.
+        size: its bytes.
+        digest: the beginning of the SHA-256 of its bytes, in hexadecimal digits.
+    """
+
+    path: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One attempt at one task.
 
@@ -266,6 +283,7 @@ class Trial:
         source_trial_id: the trial that this one only graded again: its agent cost is not new, and its grade takes
             the place of that trial's.
         origins: where each field of the variant and of the dataset was found, by the field's name.
+        files: the trajectory files that it was read from. No other field refers to a file.
     """
 
     job_id: str
@@ -292,6 +310,7 @@ class Trial:
     atif_version: str | None = None
     source_trial_id: str | None = None
     origins: dict[str, str] = field(default_factory=dict[str, str])
+    files: tuple[SourceFile, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property

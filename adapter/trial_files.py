@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from adapter.errors import UnreadableError
 from adapter.files import inside, is_there, parse_json, read_bytes
 from adapter.loose import EMPTY, Json, mapping
 from adapter.redact import may_hold_secrets
-from adapter.trial import Finding, JsonValue, Severity
+from adapter.trial import Finding, JsonValue, Severity, SourceFile
 
 
 class TrialFiles:
@@ -20,21 +21,41 @@ class TrialFiles:
         folder: the trial's folder (or the folder of a bare trajectory).
         findings: what was wrong with the files.
         may_hold_secrets: whether a text that was read is worth a closer look.
+        trajectories: the trajectory files that were read.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.findings: list[Finding] = []
         self.may_hold_secrets = False
+        self.trajectories: list[SourceFile] = []
 
-    def json(self, path: Path, *, partial: bool = False) -> JsonValue:
-        """The JSON value in a file; with `partial`, of one that ends in the middle what stands before.
+    def trajectory(self, path: Path) -> JsonValue:
+        """The JSON value in a trajectory's file, or what stands in it before it ends in the middle.
 
         Raises:
             UnreadableError: it cannot be read; the message says why.
         """
         data = read_bytes(path, self.folder)
-        place = "/".join(path.parts[len(self.folder.parts) :])
+        value = self._parsed(path, data, partial=True)
+        digest = hashlib.sha256(data).hexdigest()[:16]
+        self.trajectories.append(SourceFile(self._place(path), len(data), digest))
+        return value
+
+    def json(self, path: Path) -> JsonValue:
+        """The JSON value in a file.
+
+        Raises:
+            UnreadableError: it cannot be read; the message says why.
+        """
+        return self._parsed(path, read_bytes(path, self.folder))
+
+    def _place(self, path: Path) -> str:
+        """Where a file is below the folder, as text also where its name is none."""
+        return "/".join(path.parts[len(self.folder.parts) :]).encode("utf-8", "replace").decode()
+
+    def _parsed(self, path: Path, data: bytes, *, partial: bool = False) -> JsonValue:
+        place = self._place(path)
         before = len(self.findings)
         value = parse_json(data, path.name, self.findings, partial=partial)
         # What had to be repaired cannot be searched as it was.

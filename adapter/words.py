@@ -16,5 +16,14 @@ class Words:
         self._schema = SchemaValidator(core_schema.str_schema(pattern=pattern))
 
     def found_in(self, text: str | bytes) -> bool:
-        """Whether any of the words stands in a text; in bytes that are no UTF-8, none does."""
-        return self._schema.isinstance_python(text)
+        """Whether any of the words stands in a text; what is no UTF-8 in it stands for `?`."""
+        if self._schema.isinstance_python(text):
+            return True
+        if _ANY.isinstance_python(text):
+            return False
+        # The engine takes neither bytes that are no text nor half a character.
+        whole = text.encode("utf-8", "replace") if isinstance(text, str) else text.decode("utf-8", "replace")
+        return self._schema.isinstance_python(whole)
+
+
+_ANY = SchemaValidator(core_schema.str_schema(pattern=""))

@@ -7,9 +7,16 @@ import sys
 
 os.environ |= {"OPIK_SENTRY_ENABLE": "false", "OPIK_ANALYTICS_ENABLE": "false", "HARBOR_TELEMETRY": "off"}
 
-from benchmarks import data, reading, rerun, sending, start
+from benchmarks import data, reading, redaction, rerun, sending, start, store
 
-ALL = {"start": start.main, "reading": reading.main, "sending": sending.main, "rerun": rerun.main}
+ALL = {
+    "start": start.main,
+    "reading": reading.main,
+    "sending": sending.main,
+    "rerun": rerun.main,
+    "redaction": redaction.main,
+    "store": store.main,
+}
 
 print(f"measured on {data.folder().name}")
 for name in sys.argv[1:] or ALL:

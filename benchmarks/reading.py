@@ -33,15 +33,9 @@ COPIES = (1, 10, 50)
 COPY_ROUNDS = 3
 
 _PEAK = """
-import resource, sys
+import sys
 from pathlib import Path
-
-def peak():
-    # Not ru_maxrss where it can be helped: a new process starts with its parent's.
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+from benchmarks.memory import peak_kilobytes as peak
 """
 READ = """
 from adapter.jobs import find_jobs
@@ -118,6 +112,7 @@ def peak_megabytes(script: str, folder: Path, *options: str) -> float:
     """Peak resident memory of a fresh process that runs the script."""
     done = subprocess.run(
         [sys.executable, "-c", _PEAK + script, str(folder), *options],
+        cwd=data.REPOSITORY,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

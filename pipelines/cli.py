@@ -44,6 +44,28 @@ _Reward = Annotated[
 _PassAt = Annotated[
     float, typer.Option(help="The least value of it that is a pass.", metavar="THRESHOLD", callback=_finite)
 ]
+_Jobs = Annotated[
+    list[Path],
+    typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
+]
+_Project = Annotated[
+    str | None,
+    typer.Option(
+        help="The Opik project.",
+        envvar="OPIK_PROJECT_NAME",
+        show_default="that of the job's live traces, else kilobench",
+        metavar="NAME",
+    ),
+]
+_Opik = Annotated[
+    str | None,
+    typer.Option(
+        help="`embedded`, or the URL of an Opik's API.",
+        show_default="the configured one, else embedded",
+        metavar="embedded|URL",
+    ),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
 @app.callback()
@@ -53,27 +75,9 @@ def _main() -> None:
 
 @app.command()
 def run(
-    jobs: Annotated[
-        list[Path],
-        typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
-    ],
-    project: Annotated[
-        str | None,
-        typer.Option(
-            help="The Opik project.",
-            envvar="OPIK_PROJECT_NAME",
-            show_default="that of the job's live traces, else kilobench",
-            metavar="NAME",
-        ),
-    ] = None,
-    opik: Annotated[
-        str | None,
-        typer.Option(
-            help="`embedded`, or the URL of an Opik's API.",
-            show_default="the configured one, else embedded",
-            metavar="embedded|URL",
-        ),
-    ] = None,
+    jobs: _Jobs,
+    project: _Project = None,
+    opik: _Opik = None,
     report: Annotated[
         Path | None, typer.Option(help="Write the report to this folder.", metavar="DIR", show_default=False)
     ] = None,
@@ -83,7 +87,7 @@ def run(
     reward: _Reward = None,
     pass_at: _PassAt = 1.0,
     no_judge: Annotated[bool, typer.Option("--no-judge", help="Do not judge the steps.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    json: _Json = False,
 ) -> None:
     """Read, price, upload, judge and compare finished Harbor jobs, and save the comparisons as views in Opik."""
     from rich.console import Console
@@ -120,7 +124,7 @@ def inspect(
     ],
     reward: _Reward = None,
     pass_at: _PassAt = 1.0,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    json: _Json = False,
 ) -> None:
     """Show what was read, trial by trial, with what the reader noticed; nothing is uploaded or kept."""
     from rich.console import Console
@@ -141,6 +145,74 @@ def inspect(
             wide = None if is_terminal or "COLUMNS" in os.environ else _ONE_LINE
             show(inspection, Bars(), Console(width=wide))
     raise typer.Exit(inspection.finish())
+
+
+@app.command()
+def upload(
+    jobs: _Jobs,
+    project: _Project = None,
+    opik: _Opik = None,
+    reward: _Reward = None,
+    pass_at: _PassAt = 1.0,
+    json: _Json = False,
+) -> None:
+    """Store the trials of finished Harbor jobs in Opik: traces, costs, experiments and their scores."""
+    from rich.console import Console
+
+    from adapter.status import Grading
+    from pipelines.progress import Bars
+    from pipelines.terminal_stored import show_upload
+    from pipelines.upload_jobs import upload_jobs
+
+    result = upload_jobs(jobs, project, opik, Grading(key=reward, pass_at=pass_at), Bars())
+    with _printing("Everything was stored, but the output could not be written"):
+        if json:
+            typer.echo(result.model_dump_json())
+        else:
+            show_upload(result, Console(width=None if sys.stdout.isatty() else 120))
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def judge(
+    experiment: Annotated[
+        list[str] | None,
+        typer.Option(help="The traces of an experiment; repeat it for several.", metavar="NAME", show_default=False),
+    ] = None,
+    project: Annotated[
+        str | None, typer.Option(help="The traces of a project.", metavar="NAME", show_default=False)
+    ] = None,
+    filter_: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            help="Of the project, those that match, in Opik's query language.",
+            metavar="OQL",
+            show_default=False,
+        ),
+    ] = None,
+    trace: Annotated[
+        list[str] | None,
+        typer.Option(help="One trace; repeat it for several.", metavar="ID", show_default=False),
+    ] = None,
+    opik: _Opik = None,
+    json: _Json = False,
+) -> None:
+    """Judge trials that Opik holds, and write the verdicts on their steps; no job folder is needed."""
+    from rich.console import Console
+
+    from pipelines.judge_stored import Which, judge_stored
+    from pipelines.progress import Bars
+    from pipelines.terminal_stored import show_judge
+
+    which = Which(tuple(experiment or ()), project, filter_, tuple(trace or ()))
+    result = judge_stored(which, opik, Bars())
+    with _printing("All verdicts were written, but the output could not be"):
+        if json:
+            typer.echo(result.model_dump_json())
+        else:
+            show_judge(result, Console(width=None if sys.stdout.isatty() else 120))
+    raise typer.Exit(result.exit_code)
 
 
 @app.command()

@@ -7,8 +7,8 @@ from typing import cast
 
 import pandas as pd
 
-from adapter.opik_rows import Object
 from adapter.opik_store import OpikStore
+from adapter.trial import Object
 from pipelines.experiments import Experiment
 from pipelines.progress import Advance
 from pipelines.results import SavedComparison, SavedView

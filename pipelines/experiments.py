@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from adapter import opik_rest
+from adapter.errors import IncompleteError
 from adapter.opik_ids import fixed, mint
-from adapter.opik_rows import JOB, KEY, Object, trial_key
+from adapter.opik_prompts import StoredPrompt
+from adapter.opik_rows import JOB, KEY, trial_key
 from adapter.opik_store import OpikStore, Stored, StoredExperiment
-from adapter.trial import Source, Trial, Variant
+from adapter.trial import Object, Source, Trial, Variant
 from pipelines.written import Written
+
+PROMPTS = "judge_prompts"
+"""The key in an experiment's configuration: by `criterion@version`, the prompt's name and commit in Opik."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,11 @@ class Members:
     Attributes:
         trials: in the order they came.
         instructions: what the first trial that knows it was asked, by dataset and task; None where none knows.
+        prompts: what they are judged by, by `criterion@version`; None where they are not judged this time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prompts: Mapping[str, StoredPrompt] | None = None) -> None:
+        self.prompts = prompts
         self.trials: list[Member] = []
         self.instructions: dict[tuple[str, str], str | None] = {}
 
@@ -61,6 +69,10 @@ class Members:
             asked = (step.message for step in trial.steps if step.source is Source.USER)
             self.instructions[place] = next(asked, None)
 
+    def keep(self, keys: AbstractSet[str]) -> None:
+        """Forgets the trials of other keys: Opik does not take them."""
+        self.trials = [trial for trial in self.trials if trial.key in keys]
+
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
@@ -76,6 +88,44 @@ class Experiment:
     stored: tuple[Object, dict[str, float]] | None
     """configuration and scores as they were before this run"""
     stored_name: str
+    sent_items: tuple[str, ...] = ()
+    """ids of the items that were just put into it"""
+
+
+def until_stored(
+    store_once: Callable[[], list[Experiment]], store: OpikStore, written: Written, patience: Sequence[float]
+) -> list[Experiment]:
+    """Stores experiments, and looks again until everything is there once.
+
+    Another machine may have removed an experiment as the later of two while items were put into it: they go too.
+
+    Args:
+        store_once: looks at what is there and stores what is missing.
+        store: where they are stored.
+        written: counts what `store_once` writes.
+        patience: seconds to wait before each look but the first two.
+
+    Raises:
+        IncompleteError: something is missing at every look.
+    """
+    new: set[str] = set()
+    sent: dict[str, list[str]] = defaultdict(list)
+    for seconds in (0.0, 0.0, *patience):
+        opik_rest.sleep(seconds)
+        before = replace(written)
+        experiments = store_once()
+        new |= {one.id for one in experiments if one.is_new}
+        for one in experiments:
+            sent[one.id].extend(one.sent_items)
+        if written == before:
+            there = {one.id for one in experiments}
+            gone = [item for experiment, items in sent.items() if experiment not in there for item in items]
+            store.delete_experiment_items(gone)
+            return [replace(one, is_new=one.id in new) for one in experiments]
+    raise IncompleteError(
+        "Opik took experiments or their items and does not hold them as they were sent.",
+        "Run the same command again; if it stays so, look at the Opik server's log.",
+    )
 
 
 def store_experiments(
@@ -100,6 +150,9 @@ def store_experiments(
         at: the current time, for the ids of what is new.
     """
     there = store.find_experiments(members.trials[0].job_id)
+    for twin in (twin for one in there.values() for twin in one.twins):
+        store.delete_experiment(twin.id)  # Another machine made it at the same time.
+        written.experiments += 1
     ours = {stored[trial.key].id for trial in members.trials}
     by_dataset: dict[str, list[Member]] = defaultdict(list)
     for trial in members.trials:
@@ -112,8 +165,7 @@ def store_experiments(
         for trial in of_dataset:
             by_variant[trial.variant.name].append(trial)
         for attempts in by_variant.values():
-            experiment = _experiment(attempts[0], there, store, written, at)
-            experiments.append(experiment)
+            experiment = _experiment(attempts[0], members.prompts, there, store, written, at)
             traces = {stored[trial.key].id: trial.task for trial in attempts}
             present = {} if experiment.is_new else store.experiment_items(experiment.stored_name, experiment.id)
             _take_out(present, traces.keys(), ours, trace_ids, store, written)
@@ -126,6 +178,7 @@ def store_experiments(
             if new:
                 store.send_experiment_items(new)
             written.experiment_items += len(new)
+            experiments.append(replace(experiment, sent_items=tuple(item for item, *_ in new)))
     kept = {one.id for one in experiments}
     for one in there.values():
         if one.id not in kept:
@@ -144,9 +197,12 @@ def _take_out(
     store: OpikStore,
     written: Written,
 ) -> int:
-    """Removes the items whose trace belongs elsewhere or is gone; how many."""
+    """Removes the items whose trace belongs elsewhere or is gone or has an older item; how many."""
+    first = {trace: item for item, trace in sorted(present.items(), reverse=True)}
     gone = [
-        item for item, trace in present.items() if trace not in wanted and (trace in ours or trace not in trace_ids)
+        item
+        for item, trace in present.items()
+        if first[trace] != item or (trace not in wanted and (trace in ours or trace not in trace_ids))
     ]
     if gone:
         store.delete_experiment_items(gone)
@@ -164,6 +220,8 @@ def _dataset(
     for task, asked in instructions.items():
         if task in stored and (asked is None or stored[task].get("instruction") == asked):
             continue
+        if f"{dataset}/{task}" in store.refused:
+            continue
         ids.setdefault(task, fixed(f"{store.project}|{dataset}|{task}"))
         changed[ids[task]] = {"task": task, "instruction": asked, "dataset": dataset}
     if changed:
@@ -173,16 +231,29 @@ def _dataset(
 
 
 def _experiment(
-    trial: Member, stored: Mapping[str, StoredExperiment], store: OpikStore, written: Written, at: datetime
+    trial: Member,
+    prompts: Mapping[str, StoredPrompt] | None,
+    stored: Mapping[str, StoredExperiment],
+    store: OpikStore,
+    written: Written,
+    at: datetime,
 ) -> Experiment:
-    """The experiment of a trial's variant in its job; it is made where there is none."""
+    """The experiment of a trial's variant in its job; it is made where there is none.
+
+    Opik links prompts to an experiment only while it makes it: later versions stand in the configuration alone.
+    """
     metadata = _configuration(trial, store.project)
     key = str(metadata[KEY])
     name = f"{trial.dataset}/{trial.variant.name}/{trial.job}"
     found = stored.get(key)
+    if prompts is not None:
+        metadata[PROMPTS] = {version: f"{one.name} {one.commit}" for version, one in prompts.items()}
+    elif found is not None and PROMPTS in found.metadata:
+        metadata[PROMPTS] = found.metadata[PROMPTS]
     if found is None:
         tags = ["kilobench", *(f"{kind}:{value}" for kind, value in _tags(trial))]
-        store.create_experiment(mint(key, at), trial.dataset, name, metadata, [tag[:100] for tag in tags])
+        linked = [one.version_id for one in (prompts or {}).values()]
+        store.create_experiment(mint(key, at), trial.dataset, name, metadata, [tag[:100] for tag in tags], linked)
         written.experiments += 1
     return Experiment(
         id=mint(key, at) if found is None else found.id,

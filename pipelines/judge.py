@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adapter.opik_rows import step_key, trial_key
-from adapter.opik_store import OpikStore, Score
+from adapter.opik_store import OpikStore, Score, Stored
 from adapter.trial import Trial
 from judges.criteria import criteria
 from judges.rollup import rollup
 from judges.rules import judge
 from judges.verdict import Verdict
 from pipelines.scores import KeyedScore, write_scores
-from pipelines.upload import Uploaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +45,24 @@ def judge_trial(trial: Trial) -> Judgement:
     )
 
 
-def store_verdicts(judgements: Sequence[Judgement], uploaded: Uploaded, store: OpikStore) -> int:
-    """Stores the verdicts on a job's trials as scores; those of an earlier run that no longer hold are removed.
+def store_verdicts(
+    judgements: Sequence[Judgement], traces: Mapping[str, Stored], spans: Mapping[str, Stored], store: OpikStore
+) -> int:
+    """Stores the verdicts on trials as scores; those of an earlier run that no longer hold are removed.
+
+    Args:
+        judgements: of each trial.
+        traces: the trials' stored traces, by key.
+        spans: their stored spans, by key.
+        store: where they are.
 
     Returns:
         How many scores were written or removed.
     """
     on_spans = [score for one in judgements for score in one.on_spans]
     on_traces = [score for one in judgements for score in one.on_trace]
-    written = write_scores(on_spans, uploaded.spans, _is_by_a_rule, store.score_spans, store.delete_span_score)
-    return written + write_scores(on_traces, uploaded.traces, _is_share, store.score_traces, store.delete_trace_score)
+    written = write_scores(on_spans, spans, _is_by_a_rule, store.score_spans, store.delete_span_score)
+    return written + write_scores(on_traces, traces, _is_share, store.score_traces, store.delete_trace_score)
 
 
 def _is_by_a_rule(score: Score) -> bool:

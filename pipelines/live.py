@@ -24,6 +24,7 @@ from pipelines.read import Skipped
 from pipelines.scores import is_trial_score
 from pipelines.upload import Uploaded
 
+DEFAULT_PROJECT = "kilobench"
 NEAR = timedelta(seconds=5)
 """A live trace starts moments before its trial, by the same clock."""
 _ANY_ZONE = timedelta(hours=15)
@@ -73,7 +74,7 @@ def sort_out(
 
     Args:
         live: those that were not made into a trial's own trace; traces of other jobs may be among them.
-        trials: the job's trials that were read.
+        trials: the job's trials that are stored.
         noted: what was noted when the job ran, by trace id.
         folders: the names of all trials that the job has, also of those that could not be read.
         has_retries: whether Harbor tried some trials again, under the same name.
@@ -109,6 +110,15 @@ def _sort_out(traces: Sequence[LiveTrace], trial: Tried, found: Sorted, *, has_r
             found.thrown_away.append(trace.id)
         else:
             found.unclear[trace.id] = trace.trial
+
+
+def project_of(jobs: Sequence[Job], asked: str | None) -> str:
+    """The project that jobs go into: the one that was asked for, else that of their live traces, else the default.
+
+    Raises:
+        BadInputError: their live traces are in several, and none was asked for.
+    """
+    return asked if asked is not None else noted_project(jobs) or DEFAULT_PROJECT
 
 
 def noted_project(jobs: Sequence[Job]) -> str | None:
@@ -160,18 +170,19 @@ class LiveJob:
         Returns:
             What there is to say of live traces: those that stay, those of attempts that Harbor threw away.
         """
-        if not self._trials:
+        trials = [one for one in self._trials if one.key in uploaded.traces]  # Opik may refuse one.
+        if not trials:
             return []
         folders = {folder.name for folder in self._job.trials}
         stored = {one.id for one in uploaded.traces.values()}
         rest = [one for one in self._live.values() if one.id not in stored]
-        found = sort_out(rest, self._trials, self._noted, folders, has_retries=self._job.n_retries > 0)
+        found = sort_out(rest, trials, self._noted, folders, has_retries=self._job.n_retries > 0)
         said = self._remove_experiments(uploaded, stored, found)
         said += [
             self._said(f"Its live traces are in the project {name}, and stay there. --project chooses it.")
             for name in sorted(self._elsewhere)
         ]
-        self._remove_scores(uploaded)
+        self._remove_scores(trials, uploaded)
         self._store.delete_traces([*found.replaced, *found.thrown_away])
         if found.thrown_away:
             number = len(found.thrown_away)
@@ -179,7 +190,7 @@ class LiveJob:
         if found.unclear:
             which = ", ".join(f"{trial} ({trace})" for trace, trial in list(found.unclear.items())[:3])
             number = len(found.unclear)
-            said.append(self._said(f"{number} live trace(s) match no trial that was read, and stay: {which}."))
+            said.append(self._said(f"{number} live trace(s) match no trial that is stored, and stay: {which}."))
         return said
 
     def _is_here(self, project: str) -> bool:
@@ -207,9 +218,9 @@ class LiveJob:
             found.unclear |= {trace: self._live[trace].trial for trace in others}
         return said
 
-    def _remove_scores(self, uploaded: Uploaded) -> None:
+    def _remove_scores(self, trials: Sequence[Tried], uploaded: Uploaded) -> None:
         """Removes the rewards that the integration scored on kept traces under names that are not ours."""
-        for trial in self._trials:
+        for trial in trials:
             trace = uploaded.traces[trial.key]
             if trace.id != self._by_trial.get(trial.trial_id):
                 continue

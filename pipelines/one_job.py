@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from adapter.errors import IncompleteError, UnreadableError
 from adapter.harbor import read_trial
 from adapter.jobs import Job
+from adapter.opik_attachments import attach
+from adapter.opik_prompts import StoredPrompt
 from adapter.opik_rows import trial_key
 from adapter.opik_store import OpikStore
 from adapter.status import Grading
+from adapter.trial import Trial
+from adapter.trial_attachments import trajectory_attachment
 from pipelines.cost import price_trial
 from pipelines.judge import Judgement, judge_trial, store_verdicts
 from pipelines.live import LiveJob
 from pipelines.notes import Notes
 from pipelines.progress import Advance
 from pipelines.read import Skipped, place, read_folders, why_not
+from pipelines.refused import drain_refused
 from pipelines.upload import Priced, Uploaded, upload
 
 
@@ -29,15 +34,24 @@ class OneJob:
     Args:
         job: the job.
         grading: what decides whether a trial passed.
-        is_judged: whether to judge.
+        prompts: what the trials are judged by, by `criterion@version`; None for not judging them.
         notes: keeps what is needed of each trial once it is forgotten.
         skipped: is told of what cannot be read.
     """
 
-    def __init__(self, job: Job, grading: Grading, *, is_judged: bool, notes: Notes, skipped: list[Skipped]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        grading: Grading,
+        *,
+        prompts: Mapping[str, StoredPrompt] | None,
+        notes: Notes,
+        skipped: list[Skipped],
+    ) -> None:
         self._job = job
         self._grading = grading
-        self._is_judged = is_judged
+        self._prompts = prompts
+        self._is_judged = prompts is not None
         self._notes = notes
         self._skipped = skipped
         self._judgements: list[Judgement] = []
@@ -55,9 +69,20 @@ class OneJob:
             IncompleteError: Opik refuses, does not answer, or does not hold what it took.
         """
         live = LiveJob(self._job, store)
-        uploaded = upload(self._job.id, self._trials(on_trial), self._again, store, on_row, keep=live.keep)
+        uploaded = upload(
+            self._job.id,
+            self._trials(on_trial),
+            self._again,
+            store,
+            on_row,
+            keep=live.keep,
+            attach=lambda trial, trace_id: self._attach(trial, trace_id, store),
+            prompts=self._prompts,
+        )
         self._skipped += live.finish(uploaded)
-        uploaded.written.scores += store_verdicts(self._judgements, uploaded, store) if self._is_judged else 0
+        if self._is_judged:
+            uploaded.written.scores += store_verdicts(self._judgements, uploaded.traces, uploaded.spans, store)
+        self._skipped.extend(drain_refused(store, uploaded))
         return uploaded
 
     def _trials(self, on_trial: Advance) -> Iterator[Priced]:
@@ -84,6 +109,19 @@ class OneJob:
         if reason is not None:
             raise self._changed(folder, reason)
         return trial, price_trial(trial)
+
+    def _attach(self, trial: Trial, trace_id: str, store: OpikStore) -> None:
+        """Puts a trial's trajectory files at its trace; one that cannot be is named."""
+        folder = self._folders[trial_key(trial)]
+        for file in trial.files:
+            try:
+                attachment = trajectory_attachment(folder.parent if self._job.is_bare else folder, file)
+                reason = attach(store.rest, store.project, trace_id, attachment)
+            except UnreadableError as error:
+                reason = str(error)
+            if reason is not None:
+                what = f"Its file {file.path} ({file.size} bytes) is not attached to its trace: {reason}"
+                self._skipped.append(Skipped(trial.name, what))
 
     def _changed(self, folder: Path, reason: str) -> IncompleteError:
         return IncompleteError(

@@ -51,7 +51,8 @@ class Outbox:
         """Sends what waits."""
         self._store.delete_traces(self._remove)
         self._store.send_traces(self._traces)
-        self._store.send_spans(self._spans, self._ids)
+        # A trial whose trace Opik does not take has no spans either: they would hang on nothing.
+        self._store.send_spans([one for one in self._spans if one[1].trace_key not in self._store.refused], self._ids)
         for waiting in (self._remove, self._traces, self._spans, self._ids):
             waiting.clear()
         self._size = 0

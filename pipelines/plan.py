@@ -39,7 +39,8 @@ def plan(
     """How the rows of one trial get to be what is stored.
 
     A row keeps its id. Where that is too old to be sent as new, it is changed in place; but a change in place takes
-    nothing away, and Opik removes no single span: a trial that must lose something is removed and sent anew.
+    nothing away, and Opik removes no single span: a trial that must lose something, or has a span twice, is removed and
+    sent anew.
 
     Args:
         rows: all rows of the trial, its trace first.
@@ -52,7 +53,8 @@ def plan(
     known |= {key: one.id for key, one in stored.items()}
     missing = [row for row in rows if row.key not in stored or stored[row.key].digest != row.digest]
     vanished = stored.keys() - {row.key for row in rows}
-    if vanished or any(_must_lose(row, stored.get(row.key), at) for row in missing):
+    doubled = any(one.twins for one in stored.values())
+    if vanished or doubled or any(_must_lose(row, stored.get(row.key), at) for row in missing):
         anew = {row.key: mint(f"{project}|{row.key}|{known.get(row.key, 'new')}", at) for row in rows}
         return Plan(known.get(rows[0].key), [], [(anew[row.key], row) for row in rows], anew, anew)
     new = {row.key: mint(f"{project}|{row.key}", at) for row in missing if row.key not in known}

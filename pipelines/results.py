@@ -87,6 +87,7 @@ class RowsWritten(_Result):
     experiments: int
     experiment_items: int
     dashboards: int
+    prompts: int
 
 
 class RunResult(_Result):

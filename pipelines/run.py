@@ -10,29 +10,21 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-from rich.console import Console
-
 from adapter.errors import BadInputError, ExitCode
-from adapter.jobs import Job, find_jobs
-from adapter.opik_connection import connect, home
+from adapter.jobs import find_jobs
+from adapter.opik_connection import connect
 from adapter.opik_store import OpikStore
 from adapter.status import BY_REWARD, Grading
+from pipelines.alone import alone
 from pipelines.compare import save_scores, save_views, variants_by_dataset
-from pipelines.experiments import Experiment
-from pipelines.live import noted_project
-from pipelines.notes import Notes
-from pipelines.one_job import OneJob
+from pipelines.live import project_of
 from pipelines.progress import Bars
-from pipelines.read import Skipped
 from pipelines.results import RowsWritten, RunResult, SkippedItem
+from pipelines.store_jobs import store_jobs
 from pipelines.summary import report_of, totals, without_source
 from pipelines.tables import write_tables
-from pipelines.written import Written
 from views.comparisons import compare
 from views.report import write_report
-
-DEFAULT_PROJECT = "kilobench"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +33,7 @@ class Options:
 
     Attributes:
         paths: job folders, or folders of them.
-        project: the Opik project; None for the one that holds the jobs' live traces, else `DEFAULT_PROJECT`.
+        project: the Opik project; None for the one that holds the jobs' live traces, else the default one.
         opik: `embedded`, the address of an Opik, or None for the configured one.
         judge: whether to judge.
         report: folder for the report; None for none.
@@ -70,10 +62,12 @@ def run(options: Options, bars: Bars) -> RunResult:
         if folder is not None:
             with _writing(folder, option):
                 pass  # Better told now than after the work.
-    project = options.project if options.project is not None else noted_project(jobs) or DEFAULT_PROJECT
-    with connect(options.opik, project) as connection, _alone(connection.address), bars.showing():
+    project = project_of(jobs, options.project)
+    with connect(options.opik, project) as connection, alone(connection.address), bars.showing():
         store = OpikStore(connection, project)
-        done = _store_jobs(jobs, options, store, bars)
+        done = store_jobs(
+            jobs, options.grading, store, bars, is_judged=options.judge, with_steps=options.tables is not None
+        )
         notes, written = done.notes, done.written
         standing = notes.standings()
         skipped = [*done.skipped, *without_source(standing)]
@@ -109,44 +103,6 @@ def run(options: Options, bars: Bars) -> RunResult:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """What is left of the jobs once all their trials are in Opik."""
-
-    notes: Notes
-    skipped: list[Skipped]
-    experiments: list[Experiment]
-    written: Written
-
-
-def _store_jobs(jobs: list[Job], options: Options, store: OpikStore, bars: Bars) -> _Stored:
-    """Reads, prices, judges and uploads the jobs, one after the other.
-
-    Raises:
-        BadInputError: no trial could be read: nothing was sent. Or none has the reward that was to decide.
-        IncompleteError: Opik refuses, does not answer, or does not hold what it took.
-    """
-    done = _Stored(Notes(with_steps=options.tables is not None, reward=options.grading.key), [], [], Written())
-    strangers: list[Skipped] = []
-    on_trial = bars.stage("Read", "trials", sum(len(job.trials) for job in jobs))
-    on_row = bars.stage("Upload", "rows", None)
-    for job in jobs:
-        one = OneJob(job, options.grading, is_judged=options.judge, notes=done.notes, skipped=done.skipped)
-        uploaded = one.store(store, on_trial, on_row)
-        done.experiments.extend(uploaded.experiments)
-        done.written.add(uploaded.written)
-        if uploaded.strangers:
-            # They stay, and are not in the numbers.
-            reason = f"{uploaded.strangers} trace(s) in Opik are of trials that are no longer there or not readable."
-            strangers.append(Skipped(job.name, reason, is_open=False))
-    if not done.notes:
-        reasons = "; ".join(f"{one.path}: {one.reason}" for one in done.skipped[:3])
-        raise BadInputError(f"No trial could be read. {reasons}", "Give the folder of a finished Harbor job.")
-    done.notes.reward_keys.check()
-    done.skipped.extend(strangers)
-    return done
-
-
 def _text(path: Path) -> str:
     """A path as text, also where its bytes are none."""
     return str(path).encode("utf-8", "replace").decode()
@@ -163,21 +119,3 @@ def _writing(folder: Path, option: str) -> Generator[None]:
             f"{folder} cannot be written to: {error.strerror or error}.",
             f"Free some space or give another {option}; what was uploaded stays.",
         ) from error
-
-
-@contextmanager
-def _alone(address: str) -> Generator[None]:
-    """One upload to one Opik at a time on this machine: two would send the same rows twice."""
-    folder = home()
-    name = "".join(character if character.isalnum() else "-" for character in address)
-    with _writing(folder, "KILOBENCH_HOME"):
-        lock = FileLock(folder / f"{name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            Console(stderr=True).print("Waiting for another kilobench that uploads to the same Opik.")
-            lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

@@ -68,7 +68,8 @@ def write_scores(
         How many were written or removed.
     """
     there = {(row.id, name): scores for row in stored.values() for name, scores in row.scores.items()}
-    scores = [score.on(stored[score.key].id) for score in wanted]
+    # A row that Opik does not take is not there, and is named as such.
+    scores = [score.on(stored[score.key].id) for score in wanted if score.key in stored]
     changed = [score for score in scores if score not in there.get((score.row_id, score.name), ())]
     if changed:
         send(changed)

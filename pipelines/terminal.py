@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.results import RunResult
+from pipelines.results import RowsWritten, RunResult
 from views import format as fmt
 from views.results import Estimate, VariantResult
 
@@ -42,15 +42,19 @@ def show_briefly(result: RunResult, console: Console) -> None:
     if totals.retries_lost:
         lost = f"attempts that Harbor threw away and tried again: {totals.retries_lost}; their cost is unknown"
         console.print(line("lost: ", lost))
-    written = {name: count for name, count in result.written.model_dump().items() if count}
-    rows = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in written.items())
-    console.print(line("written to Opik: ", rows or "nothing, all was there"))
+    console.print(line("written to Opik: ", written(result.written)))
     if result.embedded:
         console.print(line("", "The saved views are in the embedded store: `kilobench serve` shows them."))
     if result.tables is not None:
         console.print(line("tables: ", result.tables))
     if result.report is not None:
         console.print(line("report: ", result.report))
+
+
+def written(rows: RowsWritten) -> str:
+    """The rows that were written, by kind."""
+    counts = {name: count for name, count in rows.model_dump().items() if count}
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()) or "nothing, all was there"
 
 
 def line(lead: str, text: str) -> Text:

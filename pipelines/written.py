@@ -16,6 +16,7 @@ class Written:
     experiments: int = 0
     experiment_items: int = 0
     dashboards: int = 0
+    prompts: int = 0
 
     def add(self, other: Written) -> None:
         """Adds what another part of the run wrote."""

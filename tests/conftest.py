@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import opik
 import pytest
 
 from adapter.embedded_opik import EmbeddedOpik
@@ -50,6 +51,16 @@ def connection(server: EmbeddedOpik) -> Iterator[Connection]:
     """The real SDK, talking to that store over HTTP."""
     with connect(server.url, "test") as open_connection:
         yield open_connection
+
+
+@pytest.fixture
+def sdk(server: EmbeddedOpik, monkeypatch: pytest.MonkeyPatch) -> Iterator[opik.Opik]:
+    """The SDK's own public client, as a user of Opik makes it, on that store."""
+    # With it, the SDK hands httpx a deprecated argument, and warnings are errors here.
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    client = opik.Opik(host=server.url, workspace="default", project_name="demo", _show_misconfiguration_message=False)
+    yield client
+    client.end()
 
 
 @pytest.fixture

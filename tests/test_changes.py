@@ -54,7 +54,9 @@ def store_job(trials: list[Trial], store: OpikStore, clock: Callable[[], datetim
     priced = {trial_key(trial): (trial, price_trial(trial)) for trial in trials}
     again = priced.__getitem__
     uploaded = upload(trials[0].job_id, priced.values(), again, store, lambda _: None, clock, (0.0,))
-    uploaded.written.scores += store_verdicts([judge_trial(trial) for trial in trials], uploaded, store)
+    uploaded.written.scores += store_verdicts(
+        [judge_trial(trial) for trial in trials], uploaded.traces, uploaded.spans, store
+    )
     return uploaded
 
 
@@ -236,6 +238,6 @@ def test_a_text_too_long_to_send_goes_up_without_its_middle(tmp_path: Path) -> N
     (trace,) = [row for row in found if row["type"] is None]
     output = tool["output"]["output"]
     assert output.endswith("aend")
-    assert "[... 2000003 characters left out by kilobench ...]" in output
+    assert "[... 2000003 characters left out by kilobench: " in output
     assert "characters left out" in trace["error_info"].traceback
     assert len(output) < 1_000_100

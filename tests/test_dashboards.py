@@ -210,6 +210,7 @@ def test_an_experiment_carries_only_what_is_known() -> None:
         "cost_per_attempt_usd": 1.0,
         "cost_to_complete_usd": 2.0,
         "seconds_per_attempt": 4.0,
+        "pass@1": 0.5,
     }
     (bound,) = variant_results(trials(trial("a"), trial("b", cost_usd=None)))
     assert "cost_to_complete_usd" not in experiment_scores(bound), "a lower bound is not a known number"

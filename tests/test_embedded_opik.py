@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import signal
 import socket
@@ -21,68 +20,17 @@ from pathlib import Path
 import httpx
 import opik
 import pytest
-from opik import id_helpers
+from embedded import PROJECT, T0, a_score, a_span, a_trace, uid
 from opik.api_objects.dashboard import types as dashboard_types
 from opik.rest_api.core.api_error import ApiError
 from opik.rest_api.types.experiment_item import ExperimentItem
 from opik.rest_api.types.experiment_public import ExperimentPublic
 from opik.rest_api.types.experiment_score import ExperimentScore
-from opik.rest_api.types.feedback_score_batch_item import FeedbackScoreBatchItem
 from opik.rest_api.types.span_public import SpanPublic
-from opik.rest_api.types.span_write import SpanWrite
 from opik.rest_api.types.trace_public import TracePublic
-from opik.rest_api.types.trace_write import TraceWrite
 
 from adapter.embedded_opik import EmbeddedOpik, PortInUseError, StoreError, create_app
 from adapter.embedded_opik.db import Store, migrations
-
-T0 = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-PROJECT = "demo"
-
-
-def uid(key: str, at: datetime = T0) -> str:
-    seed = uuid.UUID(bytes=hashlib.sha256(key.encode()).digest()[:16], version=4)
-    return str(id_helpers.uuid4_to_uuid7(at, str(seed)))
-
-
-def a_trace(key: str, **more: object) -> TraceWrite:
-    values: dict[str, object] = {
-        "id": uid(key),
-        "project_name": PROJECT,
-        "name": key,
-        "start_time": T0,
-        "end_time": T0 + timedelta(seconds=2),
-        "input": {"task": key},
-        "metadata": {"kilobench_job": "job-1"},
-        "tags": ["kilobench"],
-    }
-    return TraceWrite.model_validate(values | more)
-
-
-def a_span(key: str, trace: str = "t1", **more: object) -> SpanWrite:
-    values: dict[str, object] = {
-        "id": uid(key),
-        "trace_id": uid(trace),
-        "project_name": PROJECT,
-        "name": key,
-        "type": "llm",
-        "start_time": T0,
-        "end_time": T0 + timedelta(milliseconds=1500),
-        "input": {"message": "hi"},
-        "output": {"text": "ok"},
-        "metadata": {"kilobench_job": "job-1"},
-        "model": "m-1",
-        "provider": "openai",
-        "usage": {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12},
-        "total_estimated_cost": 0.25,
-    }
-    return SpanWrite.model_validate(values | more)
-
-
-def a_score(key: str, name: str, value: float, project: str = PROJECT) -> FeedbackScoreBatchItem:
-    return FeedbackScoreBatchItem(
-        id=uid(key), name=name, value=value, source="sdk", project_name=project, reason="because", category_name="good"
-    )
 
 
 @pytest.fixture
@@ -230,6 +178,13 @@ def test_patches_change_only_what_they_name_and_begin_a_row_that_is_not_there(cl
     with pytest.raises(ApiError) as refused:
         rest.traces.update_trace(uid("t1"), project_name="another", name="x")
     assert refused.value.status_code == 409
+
+
+def test_a_patch_of_a_trace_leaves_out_what_a_trace_does_not_have(client: opik.Opik, store: EmbeddedOpik) -> None:
+    client.rest_client.traces.create_traces(traces=[a_trace("t1")])
+    body = {"project_name": PROJECT, "name": "new", "type": "llm", "model": "m", "usage": {"total_tokens": 1}}
+    assert httpx.patch(f"{store.url}/v1/private/traces/{uid('t1')}", json=body).status_code == 204
+    assert client.get_trace_content(uid("t1")).name == "new"
 
 
 def test_deleting_a_trace_takes_its_spans_and_scores_along(client: opik.Opik) -> None:
@@ -427,7 +382,7 @@ DEEP = '{"traces": [{"metadata": ' + '{"a":' * 900 + "1" + "}" * 900 + "}]}"
         ("GET", "spans?project_name=p&page=99999999999999999999", None, 400, "page"),
         ("GET", "spans?project_name=p&sorting=[{}]", None, 501, "sorting"),
         ("POST", "traces/batch", DEEP, 400, "recursion"),
-        ("GET", "prompts", None, 501, "GET /v1/private/prompts is not in the embedded store"),
+        ("GET", "alerts", None, 501, "GET /v1/private/alerts is not in the embedded store"),
     ],
 )  # fmt: skip
 def test_what_opik_refuses_is_refused_with_the_same_status(

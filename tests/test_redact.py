@@ -32,7 +32,26 @@ SECRETS = {
     "Slack token": "xoxb-" + "1234567890-abcdef",
     "Stripe key": "sk_live_" + "a1B2" * 6,
     "npm token": "npm_" + "a1B2" * 9,
-    "package index token": "pypi-" + "AgE" + "a1B2" * 15,
+    "package index token": "pypi-" + "AgEIcHlwaS5vcmc" + "a1B2" * 18,
+    "JSON web token": "ey" + "JhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.a-B_c",
+    "Google secret": "GOCSPX-" + "a1B2" * 7,
+    "Google token": "ya29." + "a1B2" * 8,
+    "Groq key": "gsk_" + "a1B2" * 13,
+    "xAI key": "xai-" + "a1B2" * 20,
+    "Replicate token": "r8_" + "a1B2" * 9 + "c",
+    "Azure storage key": "AccountKey=" + "a1B2" * 21 + "a1==",
+    "Azure secret": "abc8Q~" + "a1B2" * 8,
+    "SendGrid key": "SG." + "a" * 22 + "." + "b" * 43,
+    "Telegram token": "123456789:" + "a" * 35,
+    "Discord token": "M" + "a" * 23 + ".abcdef." + "b" * 27,
+    "Docker token": "dckr_pat_" + "a1B2" * 7,
+    "Vault token": "hvs." + "a1B2" * 8,
+    "NVIDIA key": "nvapi-" + "a1B2" * 16,
+    "Databricks token": "dapi" + "0a1b2c3d" * 4,
+    "Twilio key": "SK" + "0a1b2c3d" * 4,
+    "Mailchimp key": "0a1b2c3d" * 4 + "-us12",
+    "Square secret": "sq0csp-" + "a" * 43,
+    "age key": "AGE-SECRET-KEY-1" + "Q" * 58,
     "private key": "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----",
 }
 
@@ -160,3 +179,35 @@ def test_no_secret_hides_from_the_quick_look(before: str, secret: str, after: st
 @pytest.mark.parametrize("text", ["<task-notification>", "disk-usage", "risk-free", "rough_guess", "\\n\\u00e9"])
 def test_ordinary_words_are_not_worth_a_closer_look(text: str) -> None:
     assert not may_hold_secrets(text.encode())
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "xsk-",
+        "xghp_" + "a" * 36,
+        "xeyJ",
+        "eyJ",
+        "eyJhbGciOiJI.",
+        "token:",
+        "token='",
+        'password=\\"',
+        "PuTTY-User-Key-File-3:",
+        "-----BEGIN RSA PRIVATE KEY-----\n",
+        "curl ",
+        "a-chpasswd|",
+        "://a:",
+        "machine login ",
+        "cookie:a=",
+        "--password ",
+        "name: DB_PASSWORD,",
+        "token: [ ",
+        '"api_key": "<a',
+    ],
+)
+def test_no_text_that_was_made_for_it_takes_for_ever(piece: str) -> None:
+    size = 100_000
+    for text in (piece * (size // len(piece)), piece + " " * size, piece + "\\" * size, piece + "a" * size):
+        start = perf_counter()
+        redact_text(text, Counter())
+        assert perf_counter() - start < 10, text[:60]

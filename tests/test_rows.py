@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapter.opik_rows import rows, usage
+from adapter.opik_rows import rows
 from adapter.trial import (
     Provenance,
     Source,
@@ -20,48 +20,7 @@ from adapter.trial import (
     TrialCost,
     Variant,
 )
-
-TOKENS = Tokens(input=100, cache_read=1000, cache_write=200, output=50, reasoning=20)
-TOTALS = {"prompt_tokens": 1300, "completion_tokens": 50, "total_tokens": 1350}
-
-# Provider, whether a cost goes with it, and the keys that are sent.
-USAGE = [
-    (
-        "openai",
-        True,
-        TOTALS
-        | {
-            "original_usage.prompt_tokens": 1300,
-            "original_usage.completion_tokens": 50,
-            "original_usage.prompt_tokens_details.cached_tokens": 1000,
-            "original_usage.completion_tokens_details.reasoning_tokens": 20,
-        },
-    ),
-    (
-        "anthropic",
-        True,
-        TOTALS
-        | {
-            "original_usage.input_tokens": 100,
-            "original_usage.output_tokens": 50,
-            "original_usage.cache_read_input_tokens": 1000,
-            "original_usage.cache_creation_input_tokens": 200,
-        },
-    ),
-    (None, False, {"input_tokens_sent": 1300, "output_tokens_received": 50, "tokens_in_all": 1350}),
-]
-
-
-@pytest.mark.parametrize(("provider", "has_cost", "expected"), USAGE)
-def test_usage_has_the_providers_keys_where_a_cost_goes_with_it(
-    provider: str | None, has_cost: bool, expected: dict[str, int]
-) -> None:
-    assert usage(TOKENS, provider, has_cost=has_cost) == expected
-
-
-def test_a_count_that_is_not_known_is_not_sent() -> None:
-    assert usage(None, "openai", has_cost=True) is None
-    assert usage(Tokens(output=5), "openai", has_cost=False) == {"output_tokens_received": 5}
+from pipelines.cost import price_trial
 
 
 def at(minute: int) -> datetime:
@@ -110,7 +69,14 @@ def test_a_sub_agents_steps_stand_under_the_tool_call_that_started_it() -> None:
     unknown = tuple(StepCost(step.number, None, Provenance.UNKNOWN) for step in steps)
     trace, *spans = rows(trial, TrialCost(None, Provenance.UNKNOWN, unknown))
     parents = {span.key: span.parent_key for span in spans if span.kind == "llm"}
-    assert parents == {"j/t/1": None, "j/t/2": "j/t/1/1", "j/t/3": "j/t/1", "j/t/4": None}
+    assert parents == {
+        "j/t/1": None,
+        "j/t/2": "j/t/agent:child",
+        "j/t/3": "j/t/agent:other",
+        "j/t/4": "j/t/agent:stray",
+    }
+    around = {span.key: span.parent_key for span in spans if span.kind == "general"}
+    assert around == {"j/t/agent:child": "j/t/1/1", "j/t/agent:other": "j/t/1", "j/t/agent:stray": None}
     assert trace.output["message"] == "main"
 
 
@@ -118,3 +84,32 @@ def test_a_trial_without_any_time_says_so() -> None:
     trial = Trial("j", "t", "job", "trial", "task", "set", Variant("a"), Status.FAILED, (Step(1, 1, Source.AGENT),))
     for row in rows(trial, TrialCost(None, Provenance.UNKNOWN, (StepCost(1, None, Provenance.UNKNOWN),))):
         assert (row.start_time.year, row.end_time, row.metadata["time"]) == (1970, None, "unknown")
+
+
+def test_a_regrade_costs_nothing_new_and_uses_no_tokens_again() -> None:
+    step = Step(1, 1, Source.AGENT, call=1, tokens=Tokens(10, 0, 0, 5), recorded_cost_usd=0.5)
+    trial = Trial("j", "t", "job", "trial", "task", "set", Variant("a"), Status.PASSED, (step,), source_trial_id="s")
+    trace, span = rows(trial, price_trial(trial))
+    assert (span.cost_usd, span.usage, span.metadata["cost_provenance"]) == (0.0, None, "not_new")
+    assert trace.metadata["cost_provenance"] == "not_new"
+
+
+def test_the_steps_of_a_multi_step_trial_stand_under_a_span_of_their_step() -> None:
+    steps = (
+        Step(1, 1, Source.AGENT, "one", call=1, segment="first", time=Span(at(1), at(2))),
+        Step(2, 1, Source.AGENT, "two", call=2, segment="second", time=Span(at(3), at(5))),
+        Step(3, 2, Source.AGENT, "three", call=3, segment="second", time=Span(at(5), at(9))),
+        Step(4, 1, Source.AGENT, "four", call=4, segment="second", subagent="child", time=Span(at(6), at(7))),
+    )
+    trial = Trial("j", "t", "job", "trial", "task", "set", Variant("a"), Status.PASSED, steps)
+    spans = {row.key: row for row in rows(trial, price_trial(trial))}
+    assert [spans[f"j/t/{number}"].parent_key for number in (1, 2, 3, 4)] == [
+        "j/t/step:first",
+        "j/t/step:second",
+        "j/t/step:second",
+        "j/t/agent:child",
+    ]
+    assert spans["j/t/agent:child"].parent_key == "j/t/step:second"
+    second = spans["j/t/step:second"]
+    assert (second.kind, second.start_time, second.end_time) == ("general", at(3), at(9))
+    assert second.cost_usd is None

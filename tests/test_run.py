@@ -75,6 +75,7 @@ def test_the_whole_job_is_done_and_said(kilobench: Any, jobs: Path, tmp_path: Pa
         "experiments": 4,
         "experiment_items": 24,
         "dashboards": 4,
+        "prompts": 3,
     }
     kinds = sorted(
         (one["by"], one["fixed"].get("agent_version") or one["fixed"].get("model")) for one in found["comparisons"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -271,3 +272,27 @@ def test_a_paired_difference_is_never_nan_and_knows_no_order(tasks: list[tuple[f
     copy = statistics.paired_difference([a for a, _ in tasks], [a for a, _ in tasks])
     assert copy.value in (0.0, None)
     assert copy.p in (1.0, None)
+
+
+PASS_AT_K = [
+    ([], [], {}),
+    ([1], [1], {1: 1.0}),
+    ([1, 0], [2, 2], {1: 0.25, 2: 0.5}),
+    ([1], [4], {1: 0.25, 2: 0.5, 3: 0.75, 4: 1.0}),
+    ([2, 0], [3, 2], {1: 1 / 3, 2: 0.5}),
+]
+
+
+@pytest.mark.parametrize(("passes", "attempts", "expected"), PASS_AT_K)
+def test_pass_at_k_is_the_chance_that_one_of_k_attempts_passes(
+    passes: list[int], attempts: list[int], expected: dict[int, float]
+) -> None:
+    assert statistics.pass_at_k(passes, attempts) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("c", "n", "k"), [(c, n, k) for n in range(1, 6) for c in range(n + 1) for k in range(1, n + 1)]
+)
+def test_pass_at_k_is_the_share_of_all_ways_to_draw_k_attempts(c: int, n: int, k: int) -> None:
+    drawn = list(itertools.combinations([True] * c + [False] * (n - c), k))
+    assert statistics.pass_at_k([c], [n])[k] == pytest.approx(sum(map(any, drawn)) / len(drawn))

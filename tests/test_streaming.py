@@ -122,7 +122,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stored(job: JobBuilder, store: OpikStore) -> tuple[int, int]:
     """Stores a job; how many traces and spans are there then."""
-    one = OneJob(read_job(job.path), BY_REWARD, is_judged=True, notes=Notes(with_steps=False), skipped=[])
+    one = OneJob(read_job(job.path), BY_REWARD, prompts={}, notes=Notes(with_steps=False), skipped=[])
     uploaded = one.store(store, lambda _: None, lambda _: None)
     return len(uploaded.traces), len(uploaded.spans)
 

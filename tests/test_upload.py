@@ -332,7 +332,7 @@ def stored(job: JobBuilder, connection: Connection) -> tuple[Uploaded, int]:
     store = OpikStore(connection, "test")
     trials = priced(job)
     uploaded = upload(trials, store, nothing)
-    return uploaded, store_verdicts([judge_trial(trial) for trial, _ in trials], uploaded, store)
+    return uploaded, store_verdicts([judge_trial(trial) for trial, _ in trials], uploaded.traces, uploaded.spans, store)
 
 
 def test_verdicts_are_scores_with_reasons_on_spans_and_shares_on_the_trace(

@@ -87,12 +87,13 @@ class DashboardSpec:
 
 
 def experiment_scores(result: VariantResult) -> dict[str, float]:
-    """The scores of an experiment as a whole, by `EXPERIMENT_SCORES`.
+    """The scores of an experiment as a whole, by `EXPERIMENT_SCORES`, and `pass@k` for every k that its attempts allow.
 
     What is not known is absent, and so is a lower bound: a score has no place to say that it is one.
     """
     estimates: dict[str, Estimate] = {name: getattr(result, name) for name in EXPERIMENT_SCORES}
-    return {name: one.value for name, one in estimates.items() if one.value is not None and not one.at_least}
+    known = {name: one.value for name, one in estimates.items() if one.value is not None and not one.at_least}
+    return known | {f"pass@{k}": value for k, value in result.pass_at_k.items()}
 
 
 def dashboard(comparison: Comparison, experiments: Mapping[str, Sequence[ExperimentRef]]) -> DashboardSpec:

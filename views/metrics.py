@@ -111,6 +111,7 @@ def result(one: Runs) -> VariantResult:
     attempts = [attempt for task in one.tasks.values() for attempt in task]
     variant = one.variant
     passes = [sum(attempt.passed for attempt in task) for task in one.tasks.values()]
+    tried = [len(task) for task in one.tasks.values()]
     return VariantResult(
         variant=one.name,
         agent=variant.agent,
@@ -125,7 +126,8 @@ def result(one: Runs) -> VariantResult:
         passes=sum(passes),
         excluded=one.excluded,
         regraded=one.regraded,
-        pass_rate=statistics.pass_rate(passes, [len(task) for task in one.tasks.values()]),
+        pass_rate=statistics.pass_rate(passes, tried),
+        pass_at_k=statistics.pass_at_k(passes, tried),
         cost_per_attempt_usd=_mean(one, lambda attempt: attempt.cost_usd, "no cost is known"),
         cost_to_complete_usd=_cost_to_complete(one),
         tokens_per_attempt=_mean(one, lambda attempt: attempt.tokens, "no tokens are known"),

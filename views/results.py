@@ -40,7 +40,8 @@ class VariantResult(_Result):
     `attempts` are the trials that count; `excluded` counts the others by status; `regraded` of all these have the
     grade of a later regrade, which is itself no attempt and not in these numbers. Tokens are means per attempt of
     everything sent and received; `scores` holds the share of agent steps flagged, per criterion.
-    `cost_to_complete_usd` is total spend over successes: None with a reason when there was no success.
+    `cost_to_complete_usd` is total spend over successes: None with a reason when there was no success. `pass_at_k` is
+    the chance that at least one of k attempts passes, for every k that the attempts at each task allow.
     """
 
     variant: str
@@ -57,6 +58,7 @@ class VariantResult(_Result):
     excluded: dict[str, int]
     regraded: int = 0
     pass_rate: Estimate
+    pass_at_k: dict[int, float] = {}
     cost_per_attempt_usd: Estimate
     cost_to_complete_usd: Estimate
     tokens_per_attempt: Estimate

@@ -124,6 +124,23 @@ def mean(values: Sequence[Sequence[float]], *, highest: float = math.inf) -> Est
     return Estimate(value=value, low=max(0.0, value - reach), high=min(highest, value + reach), n=n)
 
 
+def pass_at_k(passes: Sequence[int], attempts: Sequence[int]) -> dict[int, float]:
+    """The chance that at least one of k attempts at a task passes, its mean over the tasks, for every k.
+
+    The unbiased estimate 1 - C(n - c, k) / C(n, k) of a task with c passes in n attempts (Chen et al. 2021, Evaluating
+    Large Language Models Trained on Code), for each k from 1 to the number of attempts that every task has.
+
+    Args:
+        passes: of each task.
+        attempts: of each task, in the same order, at least one each.
+    """
+    tasks = list(zip(passes, attempts, strict=True))
+    return {
+        k: sum(1 - math.comb(n - c, k) / math.comb(n, k) for c, n in tasks) / len(tasks)
+        for k in range(1, min(attempts, default=0) + 1)
+    }
+
+
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
     """Ratio of two totals, such as spend over successes, with a percentile bootstrap interval over tasks.
 

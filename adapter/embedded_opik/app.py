@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 
@@ -16,21 +17,31 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from adapter.embedded_opik import (
+    annotation_queues,
+    attachments,
+    bulk,
     dashboards,
     dataset_items,
     dataset_versions,
     datasets,
+    environments,
     experiment_items,
     experiments,
+    feedback_definitions,
+    groups,
     pages,
     projects,
+    prompts,
+    schema,
     spans,
+    threads,
     traces,
     wire,
 )
 from adapter.embedded_opik.db import Store, utc_now
 from adapter.embedded_opik.errors import RefusedError, UnreadableBodyError
 from adapter.embedded_opik.guard import Guard
+from adapter.embedded_opik.throttle import Throttle
 
 _log = logging.getLogger(__name__)
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -43,7 +54,8 @@ def create_app(
     """The embedded store over one SQLite file.
 
     `app.state.requests` counts answers by (method, route template, status), `app.state.rows_written` rows by
-    (table, "new" | "updated" | "deleted"), both since the application was made.
+    (table, "new" | "updated" | "deleted"), both since the application was made. `app.state.throttle` answers
+    429 on demand, for tests.
 
     Args:
         path: The SQLite file; made, with its folder, where it does not exist.
@@ -67,12 +79,15 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        responses=schema.responses(*schema.EVERYWHERE),
     )
+    app.openapi = cache(partial(schema.document, app))
     requests: Counter[tuple[str, str, int]] = Counter()
     app.state.store = store
     app.state.requests = requests
     app.state.rows_written = store.rows_written
-    app.add_middleware(Guard, requests=requests)
+    app.state.throttle = Throttle()
+    app.add_middleware(Guard, requests=requests, throttle=app.state.throttle)
     _add_error_shapes(app)
     _add_meta(app)
     for router in _routers(store, ingestion_window):
@@ -94,8 +109,11 @@ def _routers(store: Store, window: timedelta | None) -> list[APIRouter]:
     dataset_versions.add_routes(of_datasets, store)
     experiment_items.add_dataset_routes(of_datasets, store)
     experiment_items.add_routes(of_experiments, store)
+    bulk.add_routes(of_experiments, store, window)
+    groups.add_routes(of_experiments, store)
     return [
         projects.router(store),
+        threads.router(store),
         traces.router(store, window),
         spans.router(store, window),
         of_datasets,
@@ -103,6 +121,11 @@ def _routers(store: Store, window: timedelta | None) -> list[APIRouter]:
         of_experiments,
         experiments.router(store),
         dashboards.router(store),
+        attachments.router(store),
+        prompts.router(store),
+        environments.router(store),
+        feedback_definitions.router(store),
+        annotation_queues.router(store),
     ]
 
 
@@ -122,7 +145,7 @@ def _add_meta(app: FastAPI) -> None:
     def workspace_name() -> Response:
         return JSONResponse({"workspace_name": WORKSPACE})
 
-    @app.post(f"{wire.API}/auth")
+    @app.post(f"{wire.API}/auth", **schema.gives(204))
     def access() -> Response:
         return wire.no_content()
 

@@ -7,19 +7,22 @@ import re
 import sqlite3
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter
 from fastapi.responses import Response
 from opik.rest_api.types.dashboard_public_type import DashboardPublicType
 from opik.rest_api.types.json_node_public import JsonNodePublic
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import ids, projects, wire
+from adapter.embedded_opik import filters, ids, listing, projects, schema, wire
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import not_found
+from adapter.embedded_opik.fields import DASHBOARD_FIELDS
 
 WORKSPACE_ID = "0190babc-62a0-71d2-832a-0feffa4676eb"
 """The id of the one workspace (Opik's own default workspace)."""
+
+_SORTABLE = ("id", "name", "description", "type", "created_at", "last_updated_at")
 
 type _Name = Annotated[str, Field(min_length=1, max_length=120)]
 type _Description = Annotated[str, Field(max_length=1000)]
@@ -80,28 +83,22 @@ def router(store: Store) -> APIRouter:
     """The dashboard endpoints."""
     api = APIRouter(prefix=f"{wire.API}/dashboards")
 
-    @api.get("", dependencies=[Depends(wire.unsorted)])
+    @api.get("", **schema.gives(200))
     def find_dashboards(
         name: str | None = None,
         project_id: str | None = None,
+        sorting: str | None = None,
+        filters_: filters.Parameter = None,
         page: wire.Page = 1,
-        size: Annotated[int, Query(ge=1, le=1000)] = 10,
+        size: listing.Size = 10,
     ) -> Response:
-        where, values = "1", list[Value]()
-        if name:
-            where, values = f"{where} AND instr(lower(name), lower(?)) > 0", [*values, name]
-        if project_id is not None:
-            where, values = f"{where} AND project_id = ?", [*values, ids.uuid_text(project_id, "Project")]
+        where = listing.condition(filters_, DASHBOARD_FIELDS, name, project_id)
+        order = listing.read_sorting(sorting, {column: f"e.{column}" for column in _SORTABLE})
         with store.read() as connection:
-            total = connection.execute(f"SELECT count(*) FROM dashboards WHERE {where}", values).fetchone()[0]
-            rows = connection.execute(
-                f"SELECT * FROM dashboards WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?",
-                [*values, size, (page - 1) * size],
-            )
-            content = [_encode(row) for row in rows]
-        return wire.page_answer(page, total, content)
+            total, rows = listing.page(connection, "dashboards", where, page, size, order=order)
+        return wire.page_answer(page, total, [_encode(row) for row in rows])
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(DashboardIn, 201))
     def create_dashboard(body: wire.Body) -> Response:
         dashboard = wire.parse(DashboardIn, body)
         now = store.clock()
@@ -132,17 +129,17 @@ def router(store: Store) -> APIRouter:
             )
             return wire.answer(_encode(find(connection, identifier)), 201)
 
-    @api.post("/delete-batch")
+    @api.post("/delete-batch", **schema.takes(IdList, 204))
     def delete_dashboards_batch(body: wire.Body) -> Response:
         _delete(store, wire.parse(IdList, body).ids)
         return wire.no_content()
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_dashboard_by_id(identifier: str) -> Response:
         with store.read() as connection:
             return wire.answer(_encode(find(connection, identifier)))
 
-    @api.patch("/{identifier}")
+    @api.patch("/{identifier}", **schema.takes(DashboardUpdate, 200, 404))
     def update_dashboard(identifier: str, body: wire.Body) -> Response:
         update = wire.parse(DashboardUpdate, body)
         changes: dict[str, Value] = {
@@ -167,7 +164,7 @@ def router(store: Store) -> APIRouter:
             )
             return wire.answer(_encode(find(connection, identifier)))
 
-    @api.delete("/{identifier}")
+    @api.delete("/{identifier}", **schema.gives(204))
     def delete_dashboard(identifier: str) -> Response:
         _delete(store, [identifier])
         return wire.no_content()

@@ -13,16 +13,17 @@ from fastapi.responses import Response, StreamingResponse
 from opik.rest_api.types.dataset_item_write import DatasetItemWrite
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import dataset_versions, datasets, ids, projects, wire
-from adapter.embedded_opik.db import Store, Value
+from adapter.embedded_opik import dataset_versions, datasets, filters, ids, listing, projects, schema, wire
+from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError, not_found
+from adapter.embedded_opik.fields import DATASET_ITEM_FIELDS
 
 _COLUMNS = (
     "dataset_id", "id", "valid_from", "source", "data", "description", "tags", "trace_id", "span_id",
-    "created_at", "last_updated_at",
+    "evaluators", "execution_policy", "created_at", "last_updated_at",
 )  # fmt: skip
 _KEY = ("dataset_id", "id", "valid_from")
-_AT_VERSION = "dataset_id = ? AND valid_from <= ? AND (valid_to IS NULL OR valid_to > ?)"
+_AT_VERSION = "e.dataset_id = ? AND e.valid_from <= ? AND (e.valid_to IS NULL OR e.valid_to > ?)"
 _STREAM_LIMIT = 2000
 
 
@@ -84,6 +85,8 @@ def write(store: Store, batch: ItemBatch) -> None:
                 wire.dumps(item.tags),
                 item.trace_id,
                 item.span_id,
+                wire.dumps(item.evaluators),
+                wire.dumps(item.execution_policy),
                 since.get(identifier, at),
                 at,
             )
@@ -149,19 +152,20 @@ def public(row: sqlite3.Row) -> tuple[dict[str, object], dict[str, str | None]]:
         )
     }
     by = {"created_by": projects.AUTHOR, "last_updated_by": projects.AUTHOR, "dataset_item_id": row["id"]}
-    return plain | by, {"data": row["data"], "tags": row["tags"]}
+    return plain | by, {name: row[name] for name in ("data", "tags", "evaluators", "execution_policy")}
 
 
-def _stream(store: Store, dataset: str, wanted: ItemStream) -> Iterator[bytes]:
-    before = "" if wanted.last_retrieved_id is None else " AND id < ?"
+def _at(connection: sqlite3.Connection, dataset: str, version: str | None, text: str | None) -> filters.Where:
+    """The condition for the items of one version that the filters find."""
+    number = dataset_versions.number(connection, dataset, version)
+    where = filters.translate(filters.read_filters(text), DATASET_ITEM_FIELDS)
+    return listing.narrowed(where, _AT_VERSION, dataset, number, number)
+
+
+def _stream(store: Store, where: filters.Where, limit: int) -> Iterator[bytes]:
     with store.read() as connection:
-        number = dataset_versions.number(connection, dataset, wanted.dataset_version)
-        values: list[Value] = [dataset, number, number]
-        if wanted.last_retrieved_id is not None:
-            values.append(ids.uuid_text(wanted.last_retrieved_id, "dataset_item"))
         rows = connection.execute(
-            f"SELECT * FROM dataset_items WHERE {_AT_VERSION}{before} ORDER BY id DESC LIMIT ?",
-            (*values, wanted.steam_limit),
+            f"SELECT e.* FROM dataset_items e WHERE {where.sql} ORDER BY e.id DESC LIMIT ?", (*where.values, limit)
         )
         while portion := rows.fetchmany(100):
             yield b"".join(wire.splice(*public(row)) + b"\n" for row in portion)
@@ -170,28 +174,29 @@ def _stream(store: Store, dataset: str, wanted: ItemStream) -> Iterator[bytes]:
 def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of items, on the datasets' router (before its `/{identifier}`)."""
 
-    @api.put("/items")
+    @api.put("/items", **schema.takes(ItemBatch, 204, 404, 501))
     def create_or_update_dataset_items(body: wire.Body) -> Response:
         write(store, wire.parse(ItemBatch, body))
         return wire.no_content()
 
-    @api.post("/items/delete")
+    @api.post("/items/delete", **schema.takes(ItemDelete, 204))
     def delete_dataset_items(body: wire.Body) -> Response:
         _delete(store, wire.parse(ItemDelete, body))
         return wire.no_content()
 
-    @api.post("/items/stream")
+    @api.post("/items/stream", **schema.takes(ItemStream, 200, 404))
     def stream_dataset_items(body: wire.Body) -> Response:
         wanted = wire.parse(ItemStream, body)
-        _no_filters(wanted.filters)
         with store.read() as connection:
             dataset = datasets.find(connection, wanted.dataset_name)
             if dataset is None:
                 raise RefusedError(404, "Dataset not found")
-            dataset_versions.number(connection, dataset, wanted.dataset_version)
-        return StreamingResponse(_stream(store, dataset, wanted), media_type="application/octet-stream")
+            where = _at(connection, dataset, wanted.dataset_version, wanted.filters)
+        if wanted.last_retrieved_id is not None:
+            where = listing.narrowed(where, "e.id < ?", ids.uuid_text(wanted.last_retrieved_id, "dataset_item"))
+        return StreamingResponse(_stream(store, where, wanted.steam_limit), media_type="application/octet-stream")
 
-    @api.get("/items/{identifier}")
+    @api.get("/items/{identifier}", **schema.gives(200, 404))
     def get_dataset_item(identifier: str) -> Response:
         with store.read() as connection:
             row = connection.execute(
@@ -202,28 +207,16 @@ def add_routes(api: APIRouter, store: Store) -> None:
             raise not_found("Dataset item", identifier)
         return wire.answer(wire.splice(*public(row)))
 
-    @api.get("/{identifier}/items")
+    @api.get("/{identifier}/items", **schema.gives(200, 404))
     def get_dataset_items(
         identifier: str,
         version: str | None = None,
-        filters: str | None = None,
+        filters_: filters.Parameter = None,
         page: wire.Page = 1,
         size: Annotated[int, Query(ge=1, le=_STREAM_LIMIT)] = 10,
     ) -> Response:
-        _no_filters(filters)
         dataset = ids.uuid_text(identifier, "Dataset")
         with store.read() as connection:
-            number = dataset_versions.number(connection, dataset, version)
-            at = (dataset, number, number)
-            total = connection.execute(f"SELECT count(*) FROM dataset_items WHERE {_AT_VERSION}", at).fetchone()[0]
-            rows = connection.execute(
-                f"SELECT * FROM dataset_items WHERE {_AT_VERSION} ORDER BY id DESC LIMIT ? OFFSET ?",
-                (*at, size, (page - 1) * size),
-            )
-            content = [wire.splice(*public(row)) for row in rows]
-        return wire.page_answer(page, total, content)
-
-
-def _no_filters(filters: str | None) -> None:
-    if filters and filters != "[]":
-        raise RefusedError(501, "filters on dataset items are not in the embedded store")
+            where = _at(connection, dataset, version, filters_)
+            total, rows = listing.page(connection, "dataset_items", where, page, size)
+        return wire.page_answer(page, total, [wire.splice(*public(row)) for row in rows])

@@ -13,7 +13,7 @@ from opik.rest_api.datasets.types.dataset_write_type import DatasetWriteType
 from opik.rest_api.datasets.types.dataset_write_visibility import DatasetWriteVisibility
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import ids, projects, wire
+from adapter.embedded_opik import ids, projects, schema, wire
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError, not_found
 
@@ -134,7 +134,7 @@ def router(store: Store) -> APIRouter:
     """The endpoints of datasets themselves."""
     api = APIRouter(prefix=f"{wire.API}/datasets")
 
-    @api.get("", dependencies=[Depends(wire.unsorted)])
+    @api.get("", dependencies=[Depends(wire.unsorted)], **schema.gives(200, 501))
     def find_datasets(
         name: str | None = None,
         project_id: str | None = None,
@@ -150,13 +150,13 @@ def router(store: Store) -> APIRouter:
             total = connection.execute(f"SELECT count(*) FROM datasets d WHERE {where}", values).fetchone()[0]
             return wire.page_answer(page, total, _select(connection, where, values, size, (page - 1) * size))
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(DatasetIn, 201, 409))
     def create_dataset(body: wire.Body, request: Request) -> Response:
         dataset = wire.parse(DatasetIn, body)
         with store.write() as connection:
             return wire.created(request, insert(store, connection, dataset))
 
-    @api.post("/retrieve")
+    @api.post("/retrieve", **schema.takes(DatasetRef, 200, 404))
     def get_dataset_by_identifier(body: wire.Body) -> Response:
         name = wire.parse(DatasetRef, body).dataset_name
         with store.read() as connection:
@@ -165,7 +165,7 @@ def router(store: Store) -> APIRouter:
             raise RefusedError(404, "Dataset not found")
         return wire.answer(found[0])
 
-    @api.post("/delete")
+    @api.post("/delete", **schema.takes(DatasetRef, 204, 404))
     def delete_dataset_by_name(body: wire.Body) -> Response:
         name = wire.parse(DatasetRef, body).dataset_name
         with store.write() as connection:
@@ -175,14 +175,14 @@ def router(store: Store) -> APIRouter:
             delete(store, connection, identifier)
         return wire.no_content()
 
-    @api.post("/delete-batch")
+    @api.post("/delete-batch", **schema.takes(IdList, 204))
     def delete_datasets_batch(body: wire.Body) -> Response:
         with store.write() as connection:
             for identifier in wire.parse(IdList, body).ids:
                 delete(store, connection, ids.uuid_text(identifier, "Dataset"))
         return wire.no_content()
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_dataset_by_id(identifier: str) -> Response:
         with store.read() as connection:
             found = _select(connection, "d.id = ?", (ids.uuid_text(identifier, "Dataset"),))
@@ -190,7 +190,7 @@ def router(store: Store) -> APIRouter:
             raise not_found("Dataset", identifier)
         return wire.answer(found[0])
 
-    @api.delete("/{identifier}")
+    @api.delete("/{identifier}", **schema.gives(204))
     def delete_dataset(identifier: str) -> Response:
         with store.write() as connection:
             delete(store, connection, ids.uuid_text(identifier, "Dataset"))

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - table and column names in SQL are constants of this package; every value is bound.
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from adapter.embedded_opik import ids
 from adapter.embedded_opik.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 APPLICATION_ID = 0x6B62656E  # "kben" in the file's header: tells our file from another program's.
 BUSY_SECONDS = 30.0
@@ -136,6 +138,25 @@ class Store:
         self._pending[table, "new"] += new
         self._pending[table, "updated"] += len(rows) - new
 
+    def insert(self, connection: sqlite3.Connection, table: str, row: Mapping[str, Value], clash: str = "") -> None:
+        """Insert one new row; `clash` is what SQLite is to do where one is there already."""
+        names, marks = ", ".join(row), ", ".join("?" * len(row))
+        sql = f"INSERT INTO {table} ({names}) VALUES ({marks}) {clash}"
+        self.execute(connection, table, "new", sql, tuple(row.values()))
+
+    def update(
+        self, connection: sqlite3.Connection, table: str, changes: Mapping[str, Value], key: Value, column: str = "id"
+    ) -> None:
+        """Change the columns of one row, which is known by its `column`."""
+        names = ", ".join(f"{name} = ?" for name in changes)
+        sql = f"UPDATE {table} SET {names} WHERE {column} = ?"
+        self.execute(connection, table, "updated", sql, (*changes.values(), key))
+
+    def delete(self, connection: sqlite3.Connection, table: str, keys: Sequence[str], column: str = "id") -> None:
+        """Delete the rows whose `column` is one of the keys."""
+        sql = f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))"
+        self.execute(connection, table, "deleted", sql, [json.dumps(keys)])
+
     def execute(self, connection: sqlite3.Connection, table: str, what: str, sql: str, values: Sequence[Value]) -> int:
         """Run one writing statement, count the rows it changed under (table, what), and return that count."""
         changed = connection.execute(sql, values).rowcount
@@ -161,6 +182,7 @@ class Store:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA temp_store = MEMORY")
+        connection.create_function("thread_model_id", 2, ids.thread_model_id, deterministic=True)
         return connection
 
     def _migrate(self) -> None:

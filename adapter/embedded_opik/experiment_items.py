@@ -13,10 +13,12 @@ from fastapi.responses import Response
 from opik.rest_api.types.experiment_item import ExperimentItem
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import dataset_items, ids, projects, reading, traces, wire
+from adapter.embedded_opik import dataset_items, filters, ids, projects, reading, schema, traces, wire
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store
-from adapter.embedded_opik.errors import RefusedError, not_found
+from adapter.embedded_opik.errors import not_found
+from adapter.embedded_opik.fields import TRACE_FIELDS
+from adapter.embedded_opik.filters import Where
 
 _COLUMNS = ("id", "experiment_id", "dataset_item_id", "trace_id", "created_at", "last_updated_at")
 _KEY = ("id",)
@@ -82,21 +84,26 @@ def encode(connection: sqlite3.Connection, rows: Sequence[sqlite3.Row], *, trunc
     return encoded
 
 
-def _compare(store: Store, dataset: str, experiments: list[str], page: int, size: int, *, truncate: bool) -> Response:
-    """A page of dataset items, each with the items of the experiments that ran it."""
+def _compare(
+    store: Store, dataset: str, experiments: list[str], matching: Where, page: int, size: int, *, truncate: bool
+) -> Response:
+    """A page of dataset items, each with the items of the experiments that ran it and whose trace matches."""
     wanted = json.dumps([ids.uuid_text(identifier, "Experiment") for identifier in experiments])
-    within = "FROM experiment_items WHERE experiment_id IN (SELECT value FROM json_each(?))"
+    found = "i.experiment_id IN (SELECT value FROM json_each(?))"
+    if matching.sql != "1":
+        found += f" AND EXISTS (SELECT 1 FROM traces e WHERE e.id = i.trace_id AND {matching.sql})"
+    values = (wanted, *matching.values)
+    within = f"FROM experiment_items i WHERE {found}"
     with store.read() as connection:
-        total = connection.execute(f"SELECT count(DISTINCT dataset_item_id) {within}", (wanted,)).fetchone()[0]
+        total = connection.execute(f"SELECT count(DISTINCT i.dataset_item_id) {within}", values).fetchone()[0]
         shown = connection.execute(
-            f"SELECT DISTINCT dataset_item_id AS id {within} ORDER BY id DESC LIMIT ? OFFSET ?",
-            (wanted, size, (page - 1) * size),
+            f"SELECT DISTINCT i.dataset_item_id AS id {within} ORDER BY id DESC LIMIT ? OFFSET ?",
+            (*values, size, (page - 1) * size),
         ).fetchall()
         on_page = json.dumps([row["id"] for row in shown])
         rows = connection.execute(
-            f"{_SELECT} WHERE i.experiment_id IN (SELECT value FROM json_each(?)) "
-            "AND i.dataset_item_id IN (SELECT value FROM json_each(?)) ORDER BY i.id",
-            (wanted, on_page),
+            f"{_SELECT} WHERE {found} AND i.dataset_item_id IN (SELECT value FROM json_each(?)) ORDER BY i.id",
+            (*values, on_page),
         ).fetchall()
         items: dict[str, list[str]] = {}
         for row, text in zip(rows, encode(connection, rows, truncate=truncate), strict=True):
@@ -123,31 +130,30 @@ def _compare(store: Store, dataset: str, experiments: list[str], page: int, size
 def add_dataset_routes(api: APIRouter, store: Store) -> None:
     """The comparison endpoint, on the datasets' router."""
 
-    @api.get("/{identifier}/items/experiments/items")
+    @api.get("/{identifier}/items/experiments/items", **schema.gives(200))
     def find_dataset_items_with_experiment_items(
         identifier: str,
         experiment_ids: str,
-        filters: str | None = None,
+        filters_: filters.Parameter = None,
         truncate: bool = False,
         page: wire.Page = 1,
         size: Annotated[int, Query(ge=1, le=wire.MAX_STREAM)] = 10,
     ) -> Response:
-        if filters and filters != "[]":
-            raise RefusedError(501, "filters on experiment items are not in the embedded store")
+        matching = filters.translate(filters.read_filters(filters_), TRACE_FIELDS)
         wanted = wire.string_list(experiment_ids, "experiment_ids")
         dataset = ids.uuid_text(identifier, "Dataset")
-        return _compare(store, dataset, wanted, page, size, truncate=truncate)
+        return _compare(store, dataset, wanted, matching, page, size, truncate=truncate)
 
 
 def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of items, on the experiments' router (before its `/{identifier}`)."""
 
-    @api.post("/items")
+    @api.post("/items", **schema.takes(ItemBatch, 204))
     def create_experiment_items(body: wire.Body) -> Response:
         write(store, wire.parse(ItemBatch, body).experiment_items)
         return wire.no_content()
 
-    @api.post("/items/delete")
+    @api.post("/items/delete", **schema.takes(IdList, 204))
     def delete_experiment_items(body: wire.Body) -> Response:
         values = [json.dumps([ids.uuid_text(i, "Experiment Item") for i in wire.parse(IdList, body).ids])]
         with store.write() as connection:
@@ -160,7 +166,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             )
         return wire.no_content()
 
-    @api.post("/items/stream")
+    @api.post("/items/stream", **schema.takes(ItemStream, 200))
     def stream_experiment_items(body: wire.Body) -> Response:
         wanted = wire.parse(ItemStream, body)
         sql, values = "i.experiment_id IN (SELECT id FROM experiments WHERE name = ?)", [wanted.experiment_name]
@@ -173,7 +179,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
             lines = encode(connection, rows, truncate=wanted.truncate)
         return Response(b"".join(line + b"\n" for line in lines), media_type="application/octet-stream")
 
-    @api.get("/items/{identifier}")
+    @api.get("/items/{identifier}", **schema.gives(200, 404))
     def get_experiment_item_by_id(identifier: str) -> Response:
         with store.read() as connection:
             rows = connection.execute(

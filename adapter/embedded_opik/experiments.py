@@ -17,7 +17,7 @@ from opik.rest_api.types.json_list_string_write import JsonListStringWrite
 from opik.rest_api.types.prompt_version_link_write import PromptVersionLinkWrite
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import datasets, filters, ids, patching, projects, wire
+from adapter.embedded_opik import datasets, filters, ids, patching, projects, schema, wire
 from adapter.embedded_opik.aggregates import aggregate
 from adapter.embedded_opik.datasets import IdList
 from adapter.embedded_opik.db import Store, Value
@@ -74,7 +74,7 @@ _PLAIN = (
     "id", "name", "dataset_id", "dataset_name", "project_id", "project_name", "type", "evaluation_method",
     "status", "dataset_version_id", "created_at", "last_updated_at",
 )  # fmt: skip
-_JSON = ("metadata", "tags", "experiment_scores", "prompt_versions")
+_JSON = ("metadata", "tags", "experiment_scores", "prompt_versions", "prompt_version")
 
 
 def select(
@@ -83,7 +83,8 @@ def select(
     """Matching experiments, newest first, as the values and the JSON columns of `ExperimentPublic`."""
     rows = connection.execute(
         "SELECT e.*, (SELECT name FROM datasets WHERE id = e.dataset_id) AS dataset_name, "
-        "(SELECT name FROM projects WHERE id = e.project_id) AS project_name "
+        "(SELECT name FROM projects WHERE id = e.project_id) AS project_name, "
+        "json_extract(e.prompt_versions, '$[0]') AS prompt_version "
         f"FROM experiments e WHERE {where.sql} ORDER BY e.id DESC LIMIT ? OFFSET ?",
         (*where.values, limit, offset),
     ).fetchall()
@@ -99,7 +100,7 @@ def create(store: Store, experiment: ExperimentIn) -> str:
     """Create an experiment; one that exists is left as it is, and its id is the answer, as in Opik."""
     now = store.clock()
     identifier = ids.mint(now) if experiment.id is None else ids.version7(experiment.id, "Experiment")
-    links = experiment.prompt_versions or ([experiment.prompt_version] if experiment.prompt_version else None)
+    versions = experiment.prompt_versions or ([experiment.prompt_version] if experiment.prompt_version else [])
     with store.write() as connection:
         if connection.execute("SELECT 1 FROM experiments WHERE id = ?", (identifier,)).fetchone() is not None:
             return identifier
@@ -120,14 +121,37 @@ def create(store: Store, experiment: ExperimentIn) -> str:
             "evaluation_method": experiment.evaluation_method or "dataset",
             "status": experiment.status,
             "experiment_scores": wire.dumps(experiment.experiment_scores),
-            "prompt_versions": wire.dumps(links),
+            "prompt_versions": wire.dumps(_links(connection, [version.id for version in versions]) or None),
             "dataset_version_id": experiment.dataset_version_id,
             "created_at": wire.stamp(now),
             "last_updated_at": wire.stamp(now),
         }
-        sql = f"INSERT INTO experiments ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"
-        store.execute(connection, "experiments", "new", sql, tuple(row.values()))
+        store.insert(connection, "experiments", row)
     return identifier
+
+
+def _links(connection: sqlite3.Connection, versions: Sequence[str]) -> list[dict[str, str]]:
+    """Prompts' versions as an experiment names them; 409 for one that is not there, as in Opik."""
+    links: list[dict[str, str]] = []
+    for identifier in dict.fromkeys(ids.uuid_text(version, "Prompt version") for version in versions):
+        row = connection.execute(
+            "SELECT v.id, v.commit_hash, p.id AS prompt_id, p.name FROM prompt_versions v "
+            "JOIN prompts p ON p.id = v.prompt_id WHERE v.id = ?",
+            (identifier,),
+        ).fetchone()
+        if row is None:
+            raise RefusedError(409, "Prompt version not found")
+        # Opik's answer has the id as `id`, the SDK's type as `prompt_version_id`.
+        links.append(
+            {
+                "id": row["id"],
+                "prompt_version_id": row["id"],
+                "commit": row["commit_hash"],
+                "prompt_id": row["prompt_id"],
+                "prompt_name": row["name"],
+            }
+        )
+    return links
 
 
 def patch(store: Store, identifier: str, update: ExperimentPatch) -> None:
@@ -149,8 +173,7 @@ def patch(store: Store, identifier: str, update: ExperimentPatch) -> None:
             if len(tags) > MAX_TAGS:
                 raise RefusedError(422, f"tags: an experiment has at most {MAX_TAGS}")
             changes["tags"] = wire.dumps(tags)
-        sql = f"UPDATE experiments SET {', '.join(f'{name} = ?' for name in changes)} WHERE id = ?"
-        store.execute(connection, "experiments", "updated", sql, (*changes.values(), identifier))
+        store.update(connection, "experiments", changes, identifier)
 
 
 def _delete(store: Store, identifiers: Sequence[str]) -> None:
@@ -170,15 +193,16 @@ def router(store: Store) -> APIRouter:
     """The endpoints of experiments themselves; those of their items come first, in `experiment_items`."""
     api = APIRouter(prefix=f"{wire.API}/experiments")
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(ExperimentIn, 201, 409))
     def create_experiment(body: wire.Body, request: Request) -> Response:
         return wire.created(request, create(store, wire.parse(ExperimentIn, body)))
 
-    @api.get("", dependencies=[Depends(wire.unsorted)])
+    @api.get("", dependencies=[Depends(wire.unsorted)], **schema.gives(200, 501))
     def find_experiments(
         name: str | None = None,
         dataset_id: Annotated[str | None, Query(alias="datasetId")] = None,
         project_id: str | None = None,
+        prompt_id: str | None = None,
         types: str | None = None,
         filters_: Annotated[str | None, Query(alias="filters")] = None,
         experiment_ids: str | None = None,
@@ -193,6 +217,9 @@ def router(store: Store) -> APIRouter:
             sql, values = f"{sql} AND e.dataset_id = ?", [*values, ids.uuid_text(dataset_id, "Dataset")]
         if project_id is not None:
             sql, values = f"{sql} AND e.project_id = ?", [*values, ids.uuid_text(project_id, "Project")]
+        if prompt_id is not None:
+            linked = f"EXISTS (SELECT 1 FROM json_each({EXPERIMENT_FIELDS['prompt_ids'].sql}) WHERE value = ?)"
+            sql, values = f"{sql} AND {linked}", [*values, ids.uuid_text(prompt_id, "Prompt")]
         for column, text in (("type", types), ("id", experiment_ids)):
             if text:
                 sql += f" AND e.{column} IN (SELECT value FROM json_each(?))"
@@ -203,7 +230,7 @@ def router(store: Store) -> APIRouter:
             found = select(connection, where, size, (page - 1) * size)
         return wire.page_answer(page, total, [wire.splice(*one) for one in found])
 
-    @api.post("/stream")
+    @api.post("/stream", **schema.takes(ExperimentStream, 200))
     def stream_experiments(body: wire.Body) -> Response:
         wanted = wire.parse(ExperimentStream, body)
         sql, values = "instr(lower(e.name), lower(?)) > 0", [wanted.name]
@@ -217,19 +244,19 @@ def router(store: Store) -> APIRouter:
         lines = b"".join(wire.splice(*one) + b"\n" for one in found)
         return Response(lines, media_type="application/octet-stream")
 
-    @api.post("/finish")
+    @api.post("/finish", **schema.takes(IdList, 204))
     def finish_experiments(body: wire.Body) -> Response:
         # In Opik this only sends alerts; here there is nothing to send.
         for identifier in wire.parse(IdList, body).ids:
             ids.uuid_text(identifier, "Experiment")
         return wire.no_content()
 
-    @api.post("/delete")
+    @api.post("/delete", **schema.takes(IdList, 204))
     def delete_experiments_by_id(body: wire.Body) -> Response:
         _delete(store, wire.parse(IdList, body).ids)
         return wire.no_content()
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_experiment_by_id(identifier: str) -> Response:
         key = ids.uuid_text(identifier, "Experiment")
         with store.read() as connection:
@@ -238,7 +265,7 @@ def router(store: Store) -> APIRouter:
             raise not_found("Experiment", identifier)
         return wire.answer(wire.splice(*found[0]))
 
-    @api.patch("/{identifier}")
+    @api.patch("/{identifier}", **schema.takes(ExperimentPatch, 204, 404))
     def update_experiment(identifier: str, body: wire.Body) -> Response:
         patch(store, identifier, wire.parse(ExperimentPatch, body))
         return wire.no_content()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from adapter.embedded_opik import projects
 from adapter.embedded_opik.filters import Field, Kind
 
 _JOB = {"kilobench_job": "e.kilobench_job"}
@@ -16,10 +17,16 @@ def _usage_of_spans(key: str) -> str:
     return f"(SELECT sum(json_extract(s.usage, '$.{key}')) {_OF_TRACE})"
 
 
-def _scores(entity: str) -> str:
+def _scores(entity: str, key: str = "e.id") -> str:
     return (
         "(SELECT 1 FROM feedback_scores WHERE project_id = e.project_id "
-        f"AND entity_type = '{entity}' AND entity_id = e.id"
+        f"AND entity_type = '{entity}' AND entity_id = {key}"
+    )
+
+
+def _queues(key: str) -> Field:
+    return Field(
+        Kind.LIST, f"(SELECT json_group_array(q.queue_id) FROM annotation_queue_items q WHERE q.item_id = {key})"
     )
 
 
@@ -58,9 +65,10 @@ TRACE_FIELDS: Final[Mapping[str, Field]] = {
         "ON f.entity_type = 'span' AND f.entity_id = s.id AND f.project_id = s.project_id "
         "WHERE s.project_id = e.project_id AND s.trace_id = e.id GROUP BY f.name) WHERE 1",
     ),
-    # A trace may be in several experiments: a list, of which `=` asks for one element.
+    "annotation_queue_ids": _queues("e.id"),
+    # A trace may be in several experiments: one of them is asked for.
     "experiment_id": Field(
-        Kind.LIST, "(SELECT json_group_array(i.experiment_id) FROM experiment_items i WHERE i.trace_id = e.id)"
+        Kind.STRINGS, "(SELECT json_group_array(i.experiment_id) FROM experiment_items i WHERE i.trace_id = e.id)"
     ),
 }
 
@@ -86,6 +94,10 @@ EXPERIMENT_FIELDS: Final[Mapping[str, Field]] = {
     "project_id": Field(Kind.STRING, "e.project_id"),
     "metadata": Field(Kind.DICTIONARY, "e.metadata"),
     "tags": Field(Kind.LIST, "e.tags"),
+    "prompt_ids": Field(
+        Kind.LIST,
+        "(SELECT json_group_array(json_extract(value, '$.prompt_id')) FROM json_each(e.prompt_versions))",
+    ),
     "created_at": Field(Kind.DATE_TIME, "e.created_at"),
     "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
     "feedback_scores": Field(
@@ -100,4 +112,90 @@ EXPERIMENT_FIELDS: Final[Mapping[str, Field]] = {
         "(SELECT 1 FROM (SELECT json_extract(value, '$.name') AS name, json_extract(value, '$.value') AS value "
         "FROM json_each(e.experiment_scores)) WHERE 1",
     ),
+}
+
+_BY: Final = Field(Kind.STRING, f"'{projects.AUTHOR}'")
+
+PROMPT_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "name": Field(Kind.STRING, "e.name"),
+    "description": Field(Kind.STRING, "e.description"),
+    "template_structure": Field(Kind.STRING, "e.template_structure"),
+    "project_id": Field(Kind.STRING, "e.project_id"),
+    "tags": Field(Kind.LIST, "e.tags"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
+    "created_by": _BY,
+    "last_updated_by": _BY,
+}
+
+PROMPT_VERSION_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "commit": Field(Kind.STRING, "e.commit_hash"),
+    "version_number": Field(Kind.STRING, "'v' || e.number"),
+    "template": Field(Kind.STRING, "e.template"),
+    "change_description": Field(Kind.STRING, "e.change_description"),
+    "metadata": Field(Kind.DICTIONARY, "e.metadata"),
+    "type": Field(Kind.ENUM, "e.type"),
+    "tags": Field(Kind.LIST, "e.tags"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "created_by": _BY,
+}
+
+THREAD_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "first_message": Field(Kind.STRING, "e.first_message"),
+    "last_message": Field(Kind.STRING, "e.last_message"),
+    "number_of_messages": Field(Kind.NUMBER, "e.number_of_messages"),
+    "duration": Field(Kind.NUMBER, "e.duration"),
+    "start_time": Field(Kind.DATE_TIME, "e.start_time"),
+    "end_time": Field(Kind.DATE_TIME, "e.end_time"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
+    "status": Field(Kind.ENUM, "'active'"),
+    "tags": Field(Kind.LIST, "NULL"),
+    "environment": Field(Kind.ENUM, "e.environment"),
+    "feedback_scores": Field(Kind.SCORES, _scores("thread", "e.thread_model_id")),
+    "annotation_queue_ids": _queues("e.thread_model_id"),
+}
+
+QUEUE_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "project_id": Field(Kind.STRING, "e.project_id"),
+    "name": Field(Kind.STRING, "e.name"),
+    "description": Field(Kind.STRING, "e.description"),
+    "instructions": Field(Kind.STRING, "e.instructions"),
+    "scope": Field(Kind.ENUM, "e.scope"),
+    "feedback_definition_names": Field(Kind.LIST, "e.feedback_definition_names"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
+    "created_by": _BY,
+    "last_updated_by": _BY,
+}
+
+DATASET_ITEM_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "data": Field(Kind.DICTIONARY, "e.data"),
+    "full_data": Field(Kind.STRING, "e.data"),
+    "source": Field(Kind.STRING, "e.source"),
+    "trace_id": Field(Kind.STRING, "e.trace_id"),
+    "span_id": Field(Kind.STRING, "e.span_id"),
+    "description": Field(Kind.STRING, "e.description"),
+    "tags": Field(Kind.LIST, "e.tags"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
+    "created_by": _BY,
+    "last_updated_by": _BY,
+}
+
+DASHBOARD_FIELDS: Final[Mapping[str, Field]] = {
+    "id": Field(Kind.STRING, "e.id"),
+    "name": Field(Kind.STRING, "e.name"),
+    "description": Field(Kind.STRING, "e.description"),
+    "type": Field(Kind.ENUM, "e.type"),
+    "project_id": Field(Kind.STRING, "e.project_id"),
+    "created_at": Field(Kind.DATE_TIME, "e.created_at"),
+    "last_updated_at": Field(Kind.DATE_TIME, "e.last_updated_at"),
+    "created_by": _BY,
+    "last_updated_by": _BY,
 }

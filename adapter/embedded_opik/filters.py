@@ -9,13 +9,15 @@ is never true.
 # ruff: noqa: S608 - fields and operators in SQL are constants of this package; every value is bound.
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
+from fastapi import Query
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from adapter.embedded_opik.errors import RefusedError
@@ -29,6 +31,7 @@ class Kind(StrEnum):
     DATE_TIME = "date_time"
     DICTIONARY = "dictionary"
     LIST = "list"
+    STRINGS = "strings"
     ENUM = "enum"
     SCORES = "feedback_scores_number"
     ERROR = "error_container"
@@ -43,6 +46,7 @@ OPERATORS: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.DATE_TIME: _COMPARE,
     Kind.DICTIONARY: _TEXT | _COMPARE | _EMPTY,
     Kind.LIST: frozenset({"=", "!=", "contains", "not_contains"}) | _EMPTY,
+    Kind.STRINGS: _TEXT | {">", "<"},
     Kind.ENUM: frozenset({"=", "!=", "in", "not_in"}) | _EMPTY,
     Kind.SCORES: _COMPARE | _EMPTY,
     Kind.ERROR: _EMPTY,
@@ -81,6 +85,10 @@ class Where:
 
 
 _FILTERS = TypeAdapter(list[Filter])
+_MAX_FILTERS = 100  # SQLite takes a condition 1,000 levels deep.
+
+type Parameter = Annotated[str | None, Query(alias="filters")]
+"""The query parameter of lists."""
 
 
 def read_filters(text: str | None) -> list[Filter]:
@@ -99,7 +107,9 @@ def translate(filters: Iterable[Filter], fields: Mapping[str, Field]) -> Where:
     Raises:
         RefusedError: 400 for an unknown field, an operator the field does not have, or a value it cannot read.
     """
-    parts: list[Where] = [_one(item, fields) for item in filters]
+    parts = [_one(item, fields) for item in filters]
+    if len(parts) > _MAX_FILTERS:
+        raise RefusedError(400, f"Invalid filters: more than {_MAX_FILTERS}")
     return Where(" AND ".join(part.sql for part in parts) or "1", tuple(v for part in parts for v in part.values))
 
 
@@ -126,6 +136,11 @@ def _one(item: Filter, fields: Mapping[str, Field]) -> Where:
             return _dictionary(field, item.operator, key, value, name)
         case Kind.LIST:
             return _list(field.sql, item.operator, value)
+        case Kind.STRINGS:
+            positive = {"!=": "=", "not_contains": "contains"}.get(item.operator, item.operator)
+            some = _text("value", positive, value)
+            negated = "" if positive == item.operator else "NOT "
+            return Where(f"{negated}EXISTS (SELECT 1 FROM json_each({field.sql}) WHERE {some.sql})", some.values)
         case Kind.ENUM:
             return _enum(field.sql, item.operator, value)
         case Kind.SCORES:
@@ -162,17 +177,24 @@ def _dictionary(field: Field, operator: str, key: str, value: str, name: str) ->
             f"(json_type({field.sql}, ?) IN ('integer', 'real') AND json_extract({field.sql}, ?) {operator} ?)",
             (path, path, _number(value, name)),
         )
-    # As JSON_VALUE has it: a scalar's text (true and false as words), nothing for objects, lists and null.
-    extracted = (
-        f"(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'object' THEN '' "
-        f"WHEN 'array' THEN '' ELSE coalesce(CAST(value AS TEXT), '') END FROM "
-        f"(SELECT json_type({field.sql}, ?) AS type, json_extract({field.sql}, ?) AS value))"
-    )
+    extracted = scalar(field.sql)
     part = _text("%s", operator, value)
     sql = part.sql.replace("%s", extracted)
     at = part.sql.index("%s")
     before = part.sql[:at].count("?")
     return Where(sql, (*part.values[:before], path, path, *part.values[before:]))
+
+
+def scalar(sql: str) -> str:
+    """The SQL for the text of what lies at a path, which is to be bound twice.
+
+    As JSON_VALUE has it: a scalar's text (true and false as words), nothing for objects, lists and null.
+    """
+    return (
+        f"(SELECT CASE type WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'object' THEN '' "
+        f"WHEN 'array' THEN '' ELSE coalesce(CAST(value AS TEXT), '') END FROM "
+        f"(SELECT json_type({sql}, ?) AS type, json_extract({sql}, ?) AS value))"
+    )
 
 
 def _list(sql: str, operator: str, value: str) -> Where:
@@ -190,8 +212,8 @@ def _enum(sql: str, operator: str, value: str) -> Where:
         return Where(present if operator == "is_not_empty" else f"NOT ({present})", ())
     if operator in {"in", "not_in"}:
         values = [part.strip().strip("\"'") for part in value.strip("[]()").split(",")]
-        marks = ", ".join("?" * len(values))
-        return Where(f"coalesce({sql}, '') {'NOT ' if operator == 'not_in' else ''}IN ({marks})", tuple(values))
+        listed = f"{'NOT ' if operator == 'not_in' else ''}IN (SELECT value FROM json_each(?))"
+        return Where(f"coalesce({sql}, '') {listed}", (json.dumps(values),))
     return Where(f"coalesce({sql}, '') {operator} ?", (value,))
 
 
@@ -238,7 +260,7 @@ def _number(value: str, name: str) -> float:
 def _moment(value: str, name: str) -> str:
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError as error:
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    except (ValueError, OverflowError) as error:
         raise RefusedError(400, f"Invalid value '{value[:64]}' for field '{name}': not a time") from error
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

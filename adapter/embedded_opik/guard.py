@@ -13,15 +13,18 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from adapter.embedded_opik.throttle import Throttle
+
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 class Guard:
-    """The outermost layer: refuses foreign requests with 403 and counts every answer."""
+    """The outermost layer: refuses foreign requests with 403, those of `throttle` with 429, and counts every answer."""
 
-    def __init__(self, app: ASGIApp, requests: Counter[tuple[str, str, int]]) -> None:
+    def __init__(self, app: ASGIApp, requests: Counter[tuple[str, str, int]], throttle: Throttle) -> None:
         self.app = app
         self.requests = requests
+        self.throttle = throttle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -39,6 +42,10 @@ class Guard:
         if refused is not None:
             await JSONResponse({"errors": [refused]}, 403)(scope, receive, counted)
             return
+        limited = self.throttle.take(scope["method"], scope["path"])
+        if limited is not None:
+            await JSONResponse({"errors": ["Too Many Requests"]}, 429, limited)(scope, receive, counted)
+            return
         await self.app(scope, receive, counted)
 
 
@@ -48,7 +55,8 @@ def foreign(method: str, path: str, headers: Headers) -> str | None:
     A link from elsewhere (the HTML report, a chat) may open a page: that is a top-level navigation, which
     sends nothing and which the other site cannot read.
     """
-    host = headers.get("host", "")
+    hosts = headers.getlist("host")
+    host = hosts[0] if len(hosts) == 1 else ""
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
     if name.lower() not in LOOPBACK:
         return "This server answers to 127.0.0.1 and localhost only"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import uuid
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -59,6 +61,12 @@ def check_window(identifier: str, window: timedelta | None, now: datetime) -> No
 def mint(now: datetime) -> str:
     """A new version 7 UUID of this moment."""
     return id_helpers.generate_id(now)
+
+
+def thread_model_id(project: str, thread: str) -> str:
+    """The id that stands for a thread: a version 7 UUID of the time its project was made and a hash of its name."""
+    seed = uuid.UUID(bytes=hashlib.sha256(f"{project}/{thread}".encode()).digest()[:16], version=4)
+    return str(id_helpers.uuid4_to_uuid7(embedded_time(project), str(seed)))
 
 
 def _duration(window: timedelta) -> str:

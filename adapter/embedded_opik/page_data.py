@@ -212,7 +212,7 @@ def _ranked(rows: list[Experiment], metric: str, *, descending: bool) -> list[Ex
         cell = row.cell(metric)
         if cell is None and "." not in metric:
             cell = row.scores.get(metric, row.own_scores.get(metric))
-        return float(cell) if isinstance(cell, int | float) else None
+        return cell if isinstance(cell, int | float) else None
 
     known = [(number, row) for row in rows if (number := value(row)) is not None]
     known.sort(key=lambda pair: pair[0], reverse=descending)

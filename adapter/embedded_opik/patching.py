@@ -44,13 +44,12 @@ def patch(
         raise RefusedError(409, f"Project name and workspace name do not match the existing {table[:-1]}")
     now = wire.stamp(store.clock())
     changes: dict[str, Value] = {"last_updated_at": now}
-    for name in _TEXTS:
-        value = getattr(update, name, None)
-        if value is not None:
+    # Only fields of the type itself: the SDK's types keep whatever else was sent as well.
+    for name in type(update).model_fields:
+        value = getattr(update, name)
+        if value is not None and name in _TEXTS:
             changes[name] = value
-    for name in _JSON:
-        value = getattr(update, name, None)
-        if value is not None:
+        elif value is not None and name in _JSON:
             changes[name] = wire.dumps(value)
     if update.end_time is not None:
         changes["end_time"] = wire.iso(update.end_time, "end_time")
@@ -64,11 +63,9 @@ def patch(
         changes["tags"] = wire.dumps(tags)
     if row is None:
         begun = {**key, "project_id": project, "start_time": PARTIAL, "created_at": now, **changes}
-        sql = f"INSERT INTO {table} ({', '.join(begun)}) VALUES ({', '.join('?' * len(begun))})"
-        store.execute(connection, table, "new", sql, tuple(begun.values()))
+        store.insert(connection, table, begun)
         return
-    sql = f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in changes)} WHERE rowid = ?"
-    store.execute(connection, table, "updated", sql, (*changes.values(), row["rowid"]))
+    store.update(connection, table, changes, row["rowid"], "rowid")
 
 
 def merged_tags(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
@@ -13,13 +13,14 @@ from opik.rest_api.types.project_detailed import ProjectDetailed
 from opik.rest_api.types.project_public import ProjectPublic
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import ids, wire
+from adapter.embedded_opik import ids, schema, wire
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError, not_found
 
 DEFAULT_PROJECT = "Default Project"
 AUTHOR = "admin"
 """The user of a self-hosted Opik without authentication, and so the author of everything here."""
+BY: Final[dict[str, object]] = {"created_by": AUTHOR, "last_updated_by": AUTHOR}
 
 
 class ProjectIn(BaseModel):
@@ -108,7 +109,7 @@ def router(store: Store) -> APIRouter:
     """The project endpoints."""
     api = APIRouter(prefix=f"{wire.API}/projects")
 
-    @api.get("", dependencies=[Depends(wire.unsorted)])
+    @api.get("", dependencies=[Depends(wire.unsorted)], **schema.gives(200, 501))
     def find_projects(
         name: str | None = None,
         page: wire.Page = 1,
@@ -123,7 +124,7 @@ def router(store: Store) -> APIRouter:
             content = [wire.dump(ProjectPublic.model_validate(_fields(row))) for row in rows]
         return wire.page_answer(page, total, content)
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(ProjectIn, 201, 409))
     def create_project(body: wire.Body, request: Request) -> Response:
         project = wire.parse(ProjectIn, body)
         with store.write() as connection:
@@ -132,7 +133,7 @@ def router(store: Store) -> APIRouter:
                 raise RefusedError(409, "Project already exists")
             return wire.created(request, _insert(store, connection, project))
 
-    @api.post("/retrieve")
+    @api.post("/retrieve", **schema.takes(ProjectRetrieve, 200, 404))
     def retrieve_project(body: wire.Body) -> Response:
         wanted = wire.parse(ProjectRetrieve, body)
         with store.read() as connection:
@@ -141,7 +142,7 @@ def router(store: Store) -> APIRouter:
             raise RefusedError(404, "Project not found")
         return wire.model_answer(ProjectDetailed.model_validate(_fields(row)))
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_project(identifier: str) -> Response:
         with store.read() as connection:
             row = connection.execute(f"{_SELECT} WHERE id = ?", (ids.uuid_text(identifier, "Project"),)).fetchone()

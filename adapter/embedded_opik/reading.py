@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
@@ -26,6 +26,7 @@ _PORTION_ROWS = 200
 _PORTION_CHARACTERS = 4_000_000
 _LONG = ("input", "output", "metadata", "trace_metadata")
 
+type SpanType = Literal["general", "tool", "llm", "guardrail"]
 type Row = sqlite3.Row | Mapping[str, str]
 type Extras = Callable[[sqlite3.Connection, Sequence[sqlite3.Row]], list[dict[str, object]]]
 """What a row's own columns do not hold (scores, sums over spans), for several rows at once."""
@@ -52,7 +53,7 @@ class Search(BaseModel):
     project_name: str | None = None
     project_id: str | None = None
     trace_id: str | None = None
-    type: str | None = None
+    type: SpanType | None = None
     filters: list[Filter] | None = None
     last_retrieved_id: str | None = None
     limit: Annotated[int, Field(ge=1, le=wire.MAX_STREAM)] = wire.DEFAULT_STREAM

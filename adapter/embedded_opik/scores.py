@@ -1,4 +1,4 @@
-"""Feedback scores of traces and spans: one row per entity, project, author and name; the last one wins.
+"""Feedback scores of traces, spans and threads: one row per entity, project, author and name; the last one wins.
 
 The project of a score is the one it names, not the one its trace or span is in: as in Opik, a score that
 names another project makes that project and belongs to nothing there, without an error.
@@ -18,11 +18,11 @@ from opik.rest_api.types.feedback_score import FeedbackScore
 from opik.rest_api.types.feedback_score_batch_item import FeedbackScoreBatchItem
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import ids, projects, wire
+from adapter.embedded_opik import ids, projects, schema, wire
 from adapter.embedded_opik.db import Store
 from adapter.embedded_opik.errors import RefusedError, not_found
 
-type Entity = Literal["trace", "span"]
+type Entity = Literal["trace", "span", "thread"]
 
 _LIMIT = 999_999_999.999999999
 _COLUMNS = (
@@ -112,12 +112,12 @@ def write(store: Store, entity: Entity, scores: Sequence[FeedbackScoreBatchItem]
 def add_routes(api: APIRouter, store: Store, entity: Entity) -> None:
     """The score endpoints of traces or spans, on their router."""
 
-    @api.put("/feedback-scores")
+    @api.put("/feedback-scores", **schema.takes(ScoreBatch, 204))
     def score_batch(body: wire.Body) -> Response:
         write(store, entity, wire.parse(ScoreBatch, body).scores)
         return wire.no_content()
 
-    @api.put("/{identifier}/feedback-scores")
+    @api.put("/{identifier}/feedback-scores", **schema.takes(FeedbackScore, 204, 404))
     def score_one(identifier: str, body: wire.Body) -> Response:
         score = wire.parse(FeedbackScore, body)
         with store.read() as connection:
@@ -138,7 +138,7 @@ def add_routes(api: APIRouter, store: Store, entity: Entity) -> None:
         write(store, entity, [item])
         return wire.no_content()
 
-    @api.post("/{identifier}/feedback-scores/delete")
+    @api.post("/{identifier}/feedback-scores/delete", **schema.takes(ScoreDelete, 204))
     def delete_score(identifier: str, body: wire.Body) -> Response:
         wanted = wire.parse(ScoreDelete, body)
         values = [entity, ids.uuid_text(identifier, entity), wanted.name]

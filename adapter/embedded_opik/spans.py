@@ -13,7 +13,7 @@ from opik.rest_api.types.span_update import SpanUpdate
 from opik.rest_api.types.span_write import SpanWrite
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import filters, ids, patching, projects, reading, scores, wire
+from adapter.embedded_opik import filters, ids, patching, projects, reading, schema, scores, wire
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError
 from adapter.embedded_opik.fields import SPAN_FIELDS
@@ -83,12 +83,16 @@ def _references(span: SpanWrite) -> tuple[str, str]:
     return ids.version7(span.trace_id, "Trace"), parent
 
 
-def _content(span: SpanWrite, now: str) -> tuple[Value, ...]:
+def _check_numbers(span: SpanWrite | SpanUpdate) -> None:
     cost = span.total_estimated_cost
     if cost is not None and not 0 <= cost < float("inf"):
         raise RefusedError(422, "total_estimated_cost must be greater than or equal to 0.0")
     if span.usage and any(not -_INT32 <= value < _INT32 for value in span.usage.values()):
         raise RefusedError(400, "usage has a number that is out of the range of a 32 bit integer")
+
+
+def _content(span: SpanWrite, now: str) -> tuple[Value, ...]:
+    _check_numbers(span)
     return (
         span.name,
         span.type or "general",
@@ -103,7 +107,7 @@ def _content(span: SpanWrite, now: str) -> tuple[Value, ...]:
         wire.dumps(span.tags),
         wire.dumps(span.usage),
         wire.dumps(span.error_info),
-        cost,
+        span.total_estimated_cost,
         span.total_estimated_cost_version,
         span.ttft,
         span.source or "sdk",
@@ -126,27 +130,27 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
     """The span endpoints."""
     api = APIRouter(prefix=f"{wire.API}/spans")
 
-    @api.post("/batch")
+    @api.post("/batch", **schema.takes(SpanBatch, 204))
     def create_spans(body: wire.Body) -> Response:
         write(store, wire.parse(SpanBatch, body).spans, window)
         return wire.no_content()
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(SpanWrite, 201, 409))
     def create_span(body: wire.Body, request: Request) -> Response:
         return wire.created(request, write(store, [wire.parse(SpanWrite, body)], window, create=True)[0])
 
-    @api.post("/search")
+    @api.post("/search", **schema.takes(reading.Search, 200, 404))
     def search_spans(body: wire.Body) -> Response:
         return reading.stream(store, SPANS, wire.parse(reading.Search, body))
 
     scores.add_routes(api, store, "span")
 
-    @api.get("", dependencies=[Depends(wire.unsorted)])
+    @api.get("", dependencies=[Depends(wire.unsorted)], **schema.gives(200, 404, 422, 501))
     def get_spans_by_project(
         project_name: str | None = None,
         project_id: str | None = None,
         trace_id: str | None = None,
-        type_: Annotated[str | None, Query(alias="type")] = None,
+        type_: Annotated[reading.SpanType | None, Query(alias="type")] = None,
         filters_: Annotated[str | None, Query(alias="filters")] = None,
         truncate: bool = False,
         exclude: str | None = None,
@@ -169,13 +173,14 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
         )
         return reading.page(store, SPANS, search, page)
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_span(identifier: str) -> Response:
         return reading.one(store, SPANS, identifier)
 
-    @api.patch("/{identifier}")
+    @api.patch("/{identifier}", **schema.takes(SpanUpdate, 204, 404, 409))
     def update_span(identifier: str, body: wire.Body) -> Response:
         update = wire.parse(SpanUpdate, body)
+        _check_numbers(update)
         key = {"id": ids.version7(identifier, "Span"), "trace_id": ids.version7(update.trace_id, "Trace")}
         if update.parent_span_id is not None:
             key["parent_span_id"] = ids.version7(update.parent_span_id, "Parent span")

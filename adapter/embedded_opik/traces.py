@@ -15,7 +15,7 @@ from opik.rest_api.types.trace_update import TraceUpdate
 from opik.rest_api.types.trace_write import TraceWrite
 from pydantic import BaseModel, Field
 
-from adapter.embedded_opik import filters, ids, patching, projects, reading, scores, wire
+from adapter.embedded_opik import filters, ids, patching, projects, reading, schema, scores, wire
 from adapter.embedded_opik.db import Store, Value
 from adapter.embedded_opik.errors import RefusedError
 from adapter.embedded_opik.fields import TRACE_FIELDS
@@ -149,20 +149,20 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
     """The trace endpoints."""
     api = APIRouter(prefix=f"{wire.API}/traces")
 
-    @api.post("/batch")
+    @api.post("/batch", **schema.takes(TraceBatch, 204))
     def create_traces(body: wire.Body) -> Response:
         write(store, wire.parse(TraceBatch, body).traces, window)
         return wire.no_content()
 
-    @api.post("", status_code=201)
+    @api.post("", **schema.takes(TraceWrite, 201, 409))
     def create_trace(body: wire.Body, request: Request) -> Response:
         return wire.created(request, write(store, [wire.parse(TraceWrite, body)], window, create=True)[0])
 
-    @api.post("/search")
+    @api.post("/search", **schema.takes(reading.Search, 200, 404))
     def search_traces(body: wire.Body) -> Response:
         return reading.stream(store, TRACES, wire.parse(reading.Search, body))
 
-    @api.post("/delete")
+    @api.post("/delete", **schema.takes(DeleteTraces, 204))
     def delete_traces(body: wire.Body) -> Response:
         wanted = wire.parse(DeleteTraces, body)
         project = None if wanted.project_id is None else ids.uuid_text(wanted.project_id, "Project")
@@ -171,7 +171,7 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
 
     scores.add_routes(api, store, "trace")
 
-    @api.get("", dependencies=[Depends(wire.unsorted)])
+    @api.get("", dependencies=[Depends(wire.unsorted)], **schema.gives(200, 404, 422, 501))
     def get_traces_by_project(
         project_name: str | None = None,
         project_id: str | None = None,
@@ -195,11 +195,11 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
         )
         return reading.page(store, TRACES, search, page)
 
-    @api.get("/{identifier}")
+    @api.get("/{identifier}", **schema.gives(200, 404))
     def get_trace(identifier: str) -> Response:
         return reading.one(store, TRACES, identifier)
 
-    @api.patch("/{identifier}")
+    @api.patch("/{identifier}", **schema.takes(TraceUpdate, 204, 404, 409))
     def update_trace(identifier: str, body: wire.Body) -> Response:
         update = wire.parse(TraceUpdate, body)
         identifier = ids.version7(identifier, "Trace")
@@ -207,7 +207,7 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
             patching.patch(store, connection, "traces", update, {"id": identifier})
         return wire.no_content()
 
-    @api.delete("/{identifier}")
+    @api.delete("/{identifier}", **schema.gives(204))
     def delete_trace(identifier: str) -> Response:
         _delete(store, [ids.uuid_text(identifier, "Trace")], None)
         return wire.no_content()
@@ -216,33 +216,24 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
 
 
 def _delete(store: Store, identifiers: list[str], project_id: str | None) -> None:
-    """Traces with their spans and the scores of both, in one project or wherever they are."""
+    """Traces with their spans and the scores and attachments of both, in one project or wherever they are.
+
+    With a project the spans go also where their trace is not there; without one, only traces that are there are found.
+    """
+    scope = "" if project_id is None else " AND project_id = ?"
+    owners = "SELECT project_id FROM traces WHERE id = ?" if project_id is None else "SELECT ? AS project_id"
+    spans = f"trace_id = ? AND project_id IN ({owners})"
+    of_spans = f"entity_type = 'span' AND (entity_id, project_id) IN (SELECT id, project_id FROM spans WHERE {spans})"
+    of_trace = f"entity_type = 'trace' AND entity_id = ?{scope}"
     with store.write() as connection:
         for identifier in identifiers:
             values = (identifier,) if project_id is None else (identifier, project_id)
-            scope = "" if project_id is None else " AND project_id = ?"
-            store.execute(
-                connection,
-                "feedback_scores",
-                "deleted",
-                "DELETE FROM feedback_scores WHERE entity_type = 'span' AND (entity_id, project_id) IN "
-                f"(SELECT id, project_id FROM spans WHERE trace_id = ? AND project_id IN "
-                f"(SELECT project_id FROM traces WHERE id = ?{scope}))",
-                (identifier, *values),
-            )
-            store.execute(
-                connection,
-                "feedback_scores",
-                "deleted",
-                f"DELETE FROM feedback_scores WHERE entity_type = 'trace' AND entity_id = ?{scope}",
-                values,
-            )
-            store.execute(
-                connection,
-                "spans",
-                "deleted",
-                "DELETE FROM spans WHERE trace_id = ? AND project_id IN "
-                f"(SELECT project_id FROM traces WHERE id = ?{scope})",
-                (identifier, *values),
-            )
+            below = (identifier, values[-1])
+            for table in ("feedback_scores", "attachments"):
+                store.execute(connection, table, "deleted", f"DELETE FROM {table} WHERE {of_spans}", below)
+                store.execute(connection, table, "deleted", f"DELETE FROM {table} WHERE {of_trace}", values)
+            queued = f"SELECT id FROM annotation_queues WHERE scope = 'trace'{scope}"
+            sql = f"DELETE FROM annotation_queue_items WHERE item_id = ? AND queue_id IN ({queued})"
+            store.execute(connection, "annotation_queue_items", "deleted", sql, values)
+            store.execute(connection, "spans", "deleted", f"DELETE FROM spans WHERE {spans}", below)
             store.execute(connection, "traces", "deleted", f"DELETE FROM traces WHERE id = ?{scope}", values)

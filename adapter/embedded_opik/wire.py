@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import typing
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from adapter.embedded_opik.errors import RefusedError, UnreadableBodyError
@@ -23,6 +23,7 @@ API = "/api/v1/private"
 MAX_BODY = 64 * 1024 * 1024
 MAX_BATCH = 1000
 MAX_STREAM = 2000
+_STRINGS = TypeAdapter(list[str])
 DEFAULT_STREAM = 500
 
 # Pydantic's error types that Opik finds when it validates a parsed body (422); any other is a body that
@@ -33,20 +34,31 @@ _CONSTRAINTS = frozenset({
 })  # fmt: skip
 
 
-async def request_body(request: Request) -> bytes:
-    """The body, inflated where the SDK sent it gzipped; more than `MAX_BODY` bytes are refused with 413."""
+async def body_chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The body as it comes, inflated where it was sent gzipped; more than `limit` bytes are refused with 413."""
     zipped = request.headers.get("content-encoding", "").strip().lower() == "gzip"
     inflate = zlib.decompressobj(wbits=31) if zipped else None
-    body = bytearray()
-    async for chunk in request.stream():
+    size = 0
+    async for sent in request.stream():
         try:
-            body += inflate.decompress(chunk, MAX_BODY + 1 - len(body)) if inflate else chunk
+            chunk = inflate.decompress(sent, limit + 1 - size) if inflate else sent
         except zlib.error as error:
             raise UnreadableBodyError("the gzipped body is damaged") from error
-        if len(body) > MAX_BODY:
-            raise RefusedError(413, f"The body is larger than {MAX_BODY} bytes")
+        size += len(chunk)
+        if size > limit:
+            raise RefusedError(413, f"The body is larger than {limit} bytes")
+        yield chunk
     if inflate is not None and not inflate.eof:
         raise UnreadableBodyError("the gzipped body is cut short")
+    if inflate is not None and inflate.unused_data:
+        raise UnreadableBodyError("something follows the gzipped body")
+
+
+async def request_body(request: Request) -> bytes:
+    """The body, inflated where the SDK sent it gzipped; more than `MAX_BODY` bytes are refused with 413."""
+    body = bytearray()
+    async for chunk in body_chunks(request, MAX_BODY):
+        body += chunk
     return bytes(body)
 
 
@@ -88,6 +100,8 @@ class _Checks:
     """What is checked of a model beyond pydantic: its enum fields, and the fields that hold further models."""
 
     enums: Mapping[str, frozenset[str]]
+    enum_lists: Mapping[str, frozenset[str]]
+    required: frozenset[str]
     nested: tuple[str, ...]
 
 
@@ -95,37 +109,51 @@ class _Checks:
 def _checks(model: type[BaseModel]) -> _Checks:
     # The SDK types an enum `Literal[...] | Any`, with which pydantic takes every value.
     enums: dict[str, frozenset[str]] = {}
+    enum_lists: dict[str, frozenset[str]] = {}
     nested: list[str] = []
     for name, field in model.model_fields.items():
-        for leaf in _leaves(field.annotation):
+        for leaf, in_list in _leaves(field.annotation):
             if typing.get_origin(leaf) is typing.Literal:
-                enums[name] = frozenset(typing.get_args(leaf))
+                (enum_lists if in_list else enums)[name] = frozenset(typing.get_args(leaf))
             elif isinstance(leaf, type) and issubclass(leaf, BaseModel):
                 nested.append(name)
-    return _Checks(enums, tuple(nested))
+    required = frozenset(name for name in enums if model.model_fields[name].is_required())
+    return _Checks(enums, enum_lists, required, tuple(nested))
 
 
-def _leaves(annotation: Any) -> Iterable[Any]:  # pyright: ignore[reportExplicitAny, reportAny] - any type form
-    arguments = typing.get_args(annotation)
-    if typing.get_origin(annotation) is typing.Literal or not arguments:
-        yield annotation
+def _leaves(
+    annotation: Any,  # pyright: ignore[reportExplicitAny, reportAny] - any type form
+    *,
+    in_list: bool = False,
+) -> Iterable[tuple[Any, bool]]:  # pyright: ignore[reportExplicitAny]
+    arguments, origin = typing.get_args(annotation), typing.get_origin(annotation)
+    if origin is typing.Literal or not arguments:
+        yield annotation, in_list
         return
     for argument in arguments:
-        yield from _leaves(argument)
+        yield from _leaves(argument, in_list=in_list or origin is list)
 
 
 def _check_enums(value: BaseModel) -> None:
     checks = _checks(type(value))
     for name, allowed in checks.enums.items():
         given = getattr(value, name)
-        for one in given if isinstance(given, list) else (given,):
-            if one is not None and one not in allowed:
-                raise UnreadableBodyError(f"{name}: {str(one)[:64]!r} is not one of {sorted(allowed)}")
+        if given is None and name in checks.required:
+            raise RefusedError(422, f"{name} must not be null")
+        _check_enum(name, given, allowed)
+    for name, allowed in checks.enum_lists.items():
+        for one in getattr(value, name) or ():
+            _check_enum(name, one, allowed)
     for name in checks.nested:
         held = getattr(value, name)
         for one in held if isinstance(held, list) else (held,):
             if isinstance(one, BaseModel):
                 _check_enums(one)
+
+
+def _check_enum(name: str, given: object, allowed: frozenset[str]) -> None:
+    if given is not None and not (isinstance(given, str) and given in allowed):
+        raise UnreadableBodyError(f"{name}: {str(given)[:64]!r} is not one of {sorted(allowed)}")
 
 
 def dumps(value: object) -> str | None:
@@ -203,9 +231,6 @@ def string_list(text: str | None, what: str) -> list[str]:
     if not text:
         return []
     try:
-        value = json.loads(text)
-    except ValueError as error:
+        return _STRINGS.validate_json(text, strict=True)
+    except ValidationError as error:
         raise RefusedError(400, f"Invalid {what} query parameter '{text[:200]}'") from error
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise RefusedError(400, f"Invalid {what} query parameter '{text[:200]}'")
-    return value

@@ -1,0 +1,36 @@
+"""The criteria that trials are judged by, as versions in Opik's prompt library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapter.opik_prompts import Prompt, StoredPrompt, store_prompt
+from adapter.opik_store import OpikStore
+from adapter.trial import JsonValue
+from judges.criteria import criteria
+from pipelines.written import Written
+from prompts import Criterion
+
+
+def store_prompts(store: OpikStore, written: Written) -> dict[str, StoredPrompt]:
+    """Stores each criterion's prompt where it is missing or says something else; by `criterion@version`.
+
+    Raises:
+        IncompleteError: Opik refuses, or is still in trouble after the last try.
+    """
+    stored = {one.prompt_version: store_prompt(store.rest, store.project, _prompt(one)) for one in criteria().values()}
+    written.prompts += sum(one.is_new for one in stored.values())
+    return stored
+
+
+def _prompt(criterion: Criterion) -> Prompt:
+    labels: list[JsonValue] = [{"label": one.label, "value": one.value} for one in criterion.labels]
+    metadata: Mapping[str, JsonValue] = {
+        "criterion": criterion.criterion,
+        "version": criterion.version,
+        "question": criterion.question,
+        "labels": labels,
+        "inputs": list(criterion.inputs),
+    }
+    change = next(one.change for one in criterion.changelog if one.version == criterion.version)
+    return Prompt(f"kilobench.{criterion.criterion}", criterion.rubric, metadata, change)

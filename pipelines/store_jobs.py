@@ -1,0 +1,86 @@
+"""Jobs into Opik, one after the other: read, priced, judged and uploaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adapter.errors import BadInputError
+from adapter.jobs import Job
+from adapter.opik_store import OpikStore
+from adapter.status import Grading
+from pipelines.experiments import Experiment
+from pipelines.notes import Notes
+from pipelines.one_job import OneJob
+from pipelines.progress import Bars
+from pipelines.prompt_library import store_prompts
+from pipelines.read import Skipped
+from pipelines.written import Written
+
+
+@dataclass(frozen=True, slots=True)
+class StoredJobs:
+    """What is left of the jobs once all their trials are in Opik.
+
+    Attributes:
+        notes: of each trial.
+        skipped: what was asked for and is not stored.
+        experiments: all of theirs.
+        written: what this run wrote.
+        rows: how many traces and spans Opik holds of them, whoever wrote them.
+    """
+
+    notes: Notes
+    skipped: list[Skipped]
+    experiments: list[Experiment]
+    written: Written
+    rows: Rows
+
+
+@dataclass(slots=True)
+class Rows:
+    """Counts of stored rows."""
+
+    traces: int = 0
+    spans: int = 0
+
+
+def store_jobs(
+    jobs: Sequence[Job], grading: Grading, store: OpikStore, bars: Bars, *, is_judged: bool, with_steps: bool = False
+) -> StoredJobs:
+    """Reads, prices, judges and uploads the jobs, one after the other.
+
+    Args:
+        jobs: what to store.
+        grading: what decides whether a trial passed.
+        store: where to.
+        bars: shows how far it is.
+        is_judged: whether to judge the trials.
+        with_steps: whether the table of steps is wanted.
+
+    Raises:
+        BadInputError: no trial could be read: nothing was sent. Or none has the reward that was to decide.
+        IncompleteError: Opik refuses, does not answer, or does not hold what it took.
+    """
+    done = StoredJobs(Notes(with_steps=with_steps, reward=grading.key), [], [], Written(), Rows())
+    prompts = store_prompts(store, done.written) if is_judged else None
+    strangers: list[Skipped] = []
+    on_trial = bars.stage("Read", "trials", sum(len(job.trials) for job in jobs))
+    on_row = bars.stage("Upload", "rows", None)
+    for job in jobs:
+        one = OneJob(job, grading, prompts=prompts, notes=done.notes, skipped=done.skipped)
+        uploaded = one.store(store, on_trial, on_row)
+        done.experiments.extend(uploaded.experiments)
+        done.written.add(uploaded.written)
+        done.rows.traces += len(uploaded.traces)
+        done.rows.spans += len(uploaded.spans)
+        if uploaded.strangers:
+            # They stay, and are not in the numbers.
+            reason = f"{uploaded.strangers} trace(s) in Opik are of trials that are no longer there or not readable."
+            strangers.append(Skipped(job.name, reason, is_open=False))
+    if not done.notes:
+        reasons = "; ".join(f"{one.path}: {one.reason}" for one in done.skipped[:3])
+        raise BadInputError(f"No trial could be read. {reasons}", "Give the folder of a finished Harbor job.")
+    done.notes.reward_keys.check()
+    done.skipped.extend(strangers)
+    return done
