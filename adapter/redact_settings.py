@@ -25,6 +25,7 @@ from typing import Annotated, NoReturn
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from adapter.errors import BadInputError
+from adapter.files import is_there
 from adapter.opik_connection import home
 
 VARIABLE = "KILOBENCH_REDACT"
@@ -137,7 +138,7 @@ def settings(chosen: str, kept: Path) -> Settings:
     """
     if chosen.lower() == "off":
         return Settings(is_on=False)
-    files = [kept / FILE] if _is_there(kept / FILE) else []
+    files = [kept / FILE] if is_there(kept / FILE) else []
     if chosen:
         files.append(Path(chosen).expanduser())
     patterns: list[UserPattern] = []
@@ -147,14 +148,6 @@ def settings(chosen: str, kept: Path) -> Settings:
         patterns += [UserPattern(one.name, _compiled(path, f"pattern {one.name!r}", one.regex)) for one in said.pattern]
         allow += [_compiled(path, f"allow {regex!r}", regex) for regex in said.allow]
     return Settings(patterns=tuple(patterns), allow=tuple(allow))
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except PermissionError:
-        # A folder that the user may not look into holds nothing that the user says.
-        return False
 
 
 def _read(path: Path) -> _File:
