@@ -23,13 +23,15 @@ from adapter.live_traces import NOTES, NotedTrace, note, read_notes
 from adapter.opik_connection import connect
 from adapter.opik_ids import mint
 from adapter.opik_live import LiveTrace
-from adapter.opik_rows import KEY
+from adapter.opik_rows import KEY, trial_key
 from adapter.opik_store import OpikStore
+from adapter.opik_stored import Stored
 from adapter.status import BY_REWARD
-from pipelines.live import Sorted, Tried, noted_project, sort_out
+from pipelines.live import LiveJob, Sorted, Tried, noted_project, sort_out
 from pipelines.notes import Notes
 from pipelines.one_job import OneJob
 from pipelines.read import Skipped
+from pipelines.upload import Uploaded
 
 BEGAN = datetime.fromisoformat(START)
 TRIALS = ("a__1", "b__1")
@@ -278,6 +280,16 @@ def test_a_live_trace_that_is_found_only_after_an_upload_goes(
     assert late not in before
     assert traces(store).keys() == before
     assert contents(store) == ordinary(job, tmp_path)
+
+
+def test_a_trial_that_opik_refused_keeps_its_live_trace(job: JobBuilder, store: OpikStore, live: Live) -> None:
+    kept, _ = live.trace("b__1", steps=True), live.trace("a__1", steps=True)
+    of_job = LiveJob(read_job(job.path), store)
+    stored, _ = trials = _read(job)
+    assert [of_job.keep(trial) for trial in trials] == [None, None]
+    row = Stored(mint("a", live.minted), None, {}, BEGAN, frozenset(), "a")
+    assert of_job.finish(Uploaded(traces={trial_key(stored): row})) == []
+    assert traces(store).keys() == {kept}
 
 
 def test_an_experiment_without_traces_goes_with_its_job(job: JobBuilder, store: OpikStore, live: Live) -> None:
