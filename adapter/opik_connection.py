@@ -158,7 +158,10 @@ def _check(client: opik.Opik, url: str) -> None:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise IncompleteError(f"No Opik answers at {url}: {error or type(error).__name__}.", hint) from error
     try:
-        page = Rest(client).call("a first question", lambda api: api.projects.find_projects(size=1))
+        page = Rest(client).call(
+            "a first question",
+            lambda api: api.projects.find_projects(size=1, request_options={"timeout_in_seconds": 20}),
+        )
     except IncompleteError as error:
         cause = error.__cause__
         if trouble(cause) is not None:

@@ -6,6 +6,7 @@ one policy holds for all of them (`adapter/opik_patience.py`).
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -84,9 +85,11 @@ class Rest:
         Raises:
             IncompleteError: Opik refuses, or is still in trouble after the last try.
         """
+        tried = itertools.count()
 
         def attempt() -> T:
-            found = there(self._api) if there is not None and tries.statistics["attempt_number"] > 1 else None
+            is_again = next(tried) > 0
+            found = there(self._api) if is_again and there is not None else None
             return ask(self._api) if found is None else found
 
         patience = Patience()

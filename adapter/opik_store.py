@@ -10,33 +10,43 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, cast
 
 from opik.api_objects.dashboard.dashboard import Dashboard
 from opik.api_objects.dashboard.types import DashboardSection
 from opik.id_helpers import generate_id
 from opik.rest_api.client import OpikApi
+from opik.rest_api.core.api_error import ApiError
 from opik.rest_api.types import (
     DatasetItemWrite,
     DatasetPublic,
     ErrorInfo,
-    ErrorInfoWrite,
     ExperimentItem,
     ExperimentPublic,
     ExperimentScore,
-    FeedbackScoreBatchItem,
     PromptVersionLinkWrite,
     SpanFilterPublic,
-    SpanWrite,
     TraceFilterPublic,
-    TraceWrite,
 )
 from pydantic_core import to_json
 
 from adapter.loose import text
 from adapter.opik_connection import Connection
 from adapter.opik_rest import Refused, Rest, if_there
-from adapter.opik_rows import DIGEST, JOB, Object, Row
+from adapter.opik_rows import JOB, Object, Row
+from adapter.opik_sent import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    batches,
+    content,
+    error_of,
+    row_size,
+    score_size,
+    score_write,
+    span_write,
+    trace_write,
+)
 from adapter.opik_stored import (
     FoundItem,
     FoundRow,
@@ -50,25 +60,7 @@ from adapter.opik_stored import (
 
 __all__ = ["BATCH_BYTES", "BATCH_ROWS", "OpikStore", "Score", "Stored", "StoredExperiment"]
 
-BATCH_ROWS = 1000
-"""Opik takes at most 1000 rows in one request."""
-BATCH_BYTES = 4_000_000
-"""A request's content is kept below this size; a row larger than that goes alone."""
 _PAGE = 100
-
-
-class _QuickTrace(TraceWrite):
-    """The SDK's type, written by pydantic itself: the SDK's own encoder, in Python, took most of an upload."""
-
-    def dict(self, **_: object) -> Object:  # pyright: ignore[reportIncompatibleMethodOverride]  # called by the SDK's encoder
-        return self.model_dump(mode="json", exclude_none=True)
-
-
-class _QuickSpan(SpanWrite):
-    """As `_QuickTrace`."""
-
-    def dict(self, **_: object) -> Object:  # pyright: ignore[reportIncompatibleMethodOverride]  # called by the SDK's encoder
-        return self.model_dump(mode="json", exclude_none=True)
 
 
 class OpikStore:
@@ -136,8 +128,11 @@ class OpikStore:
         """All rows of a search; none before the first upload, when there is no project."""
 
         def there(api: OpikApi, size: int, after: str | None) -> Iterator[bytes]:
-            found = if_there(lambda: list(page(api, size, after)))
-            return iter(found or ())
+            try:
+                yield from page(api, size, after)
+            except ApiError as error:
+                if error.status_code != HTTPStatus.NOT_FOUND:
+                    raise
 
         return self.rest.rows(what, model, there)
 
@@ -145,18 +140,18 @@ class OpikStore:
         """Stores traces under the ids given; what is stored under an id already is replaced."""
 
         def put(api: OpikApi, batch: Sequence[tuple[str, Row]]) -> None:
-            api.traces.create_traces(traces=[self._trace(row_id, row) for row_id, row in batch])
+            api.traces.create_traces(traces=[trace_write(row_id, row, self.project) for row_id, row in batch])
 
-        for batch in _batches(rows, _row_size):
+        for batch in batches(rows, row_size):
             self._note(self.rest.send("traces", batch, put), lambda row: row[1].key)
 
     def send_spans(self, rows: Iterable[tuple[str, Row]], ids: Mapping[str, str]) -> None:
         """Stores spans; `ids` gives the id of each trace and parent span by its key."""
 
         def put(api: OpikApi, batch: Sequence[tuple[str, Row]]) -> None:
-            api.spans.create_spans(spans=[self._span(row_id, row, ids) for row_id, row in batch])
+            api.spans.create_spans(spans=[span_write(row_id, row, ids, self.project) for row_id, row in batch])
 
-        for batch in _batches(rows, _row_size):
+        for batch in batches(rows, row_size):
             self._note(self.rest.send("spans", batch, put), lambda row: row[1].key)
 
     def update_trace(self, row_id: str, row: Row) -> None:
@@ -166,9 +161,9 @@ class OpikStore:
             api.traces.update_trace(
                 row_id,
                 project_name=self.project,
-                **_content(row),
+                **content(row),
                 tags=list(row.tags),
-                error_info=_error(row, ErrorInfo),
+                error_info=error_of(row, ErrorInfo),
             )
 
         self._note(self.rest.send(f"the update of {row.name}", [row], put), lambda row: row.key)
@@ -182,7 +177,7 @@ class OpikStore:
                 trace_id=ids[row.trace_key],
                 parent_span_id=None if row.parent_key is None else ids[row.parent_key],
                 project_name=self.project,
-                **_content(row),
+                **content(row),
                 model=row.model,
                 provider=row.provider,
                 usage=row.usage,
@@ -206,18 +201,18 @@ class OpikStore:
         """Sets scores on traces; a score of the same name is replaced."""
 
         def put(api: OpikApi, batch: Sequence[Score]) -> None:
-            api.traces.score_batch_of_traces(scores=[self._score(score) for score in batch])
+            api.traces.score_batch_of_traces(scores=[score_write(score, self.project) for score in batch])
 
-        for batch in _batches(scores, _score_size):
+        for batch in batches(scores, score_size):
             self._note(self.rest.send("trace scores", batch, put), _score_name)
 
     def score_spans(self, scores: Sequence[Score]) -> None:
         """Sets scores on spans; a score of the same name is replaced."""
 
         def put(api: OpikApi, batch: Sequence[Score]) -> None:
-            api.spans.score_batch_of_spans(scores=[self._score(score) for score in batch])
+            api.spans.score_batch_of_spans(scores=[score_write(score, self.project) for score in batch])
 
-        for batch in _batches(scores, _score_size):
+        for batch in batches(scores, score_size):
             self._note(self.rest.send("span scores", batch, put), _score_name)
 
     def delete_trace_score(self, score: Score) -> None:
@@ -272,7 +267,7 @@ class OpikStore:
                 items=[DatasetItemWrite(id=item_id, source="sdk", data=data) for item_id, data in batch],
             )
 
-        for batch in _batches(items.items(), lambda item: len(to_json(item[1]))):
+        for batch in batches(items.items(), lambda item: len(to_json(item[1]))):
             refused = self.rest.send(f"the items of dataset {dataset}", batch, put)
             self._note(refused, lambda item: f"{dataset}/{item[1].get('task')}")
 
@@ -396,86 +391,6 @@ class OpikStore:
             self.rest.call(what, lambda _: stored.set_description(description))
             return stored.id, True
         return stored.id, not same_sections
-
-    def _trace(self, row_id: str, row: Row) -> TraceWrite:
-        return _QuickTrace(
-            id=row_id,
-            project_name=self.project,
-            start_time=row.start_time,
-            tags=list(row.tags),
-            error_info=_error(row, ErrorInfoWrite),
-            source="sdk",
-            **_content(row),
-        )
-
-    def _span(self, row_id: str, row: Row, ids: Mapping[str, str]) -> SpanWrite:
-        return _QuickSpan(
-            id=row_id,
-            project_name=self.project,
-            trace_id=ids[row.trace_key],
-            parent_span_id=None if row.parent_key is None else ids[row.parent_key],
-            type="general" if row.kind == "trace" else row.kind,
-            start_time=row.start_time,
-            model=row.model,
-            provider=row.provider,
-            usage=row.usage,
-            total_estimated_cost=row.cost_usd,
-            source="sdk",
-            **_content(row),
-        )
-
-    def _score(self, score: Score) -> FeedbackScoreBatchItem:
-        return FeedbackScoreBatchItem(
-            id=score.row_id,
-            project_name=self.project,
-            name=score.name,
-            value=score.value,
-            category_name=score.category,
-            reason=score.reason,
-            source="sdk",
-        )
-
-
-def _content(row: Row) -> dict[str, Any]:
-    """What a row says of itself, under the names that all of the SDK's calls and types have for it."""
-    return {
-        "name": row.name,
-        "end_time": row.end_time,
-        "input": row.input,
-        "output": row.output,
-        "metadata": {**row.metadata, DIGEST: row.digest},
-    }
-
-
-def _error[T: (ErrorInfo, ErrorInfoWrite)](row: Row, of_type: type[T]) -> T | None:
-    if row.error is None:
-        return None
-    kind, message, traceback = row.error
-    return of_type(exception_type=kind, message=message, traceback=traceback)
-
-
-def _batches[T](items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
-    """Items in batches within the server's limits by count and by bytes."""
-    batch: list[T] = []
-    size = 0
-    for item in items:
-        more = size_of(item)
-        if batch and (len(batch) == BATCH_ROWS or size + more > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(item)
-        size += more
-    if batch:
-        yield batch
-
-
-def _row_size(row: tuple[str, Row]) -> int:
-    return row[1].size
-
-
-def _score_size(score: Score) -> int:
-    """The length of a score as JSON, about: its texts escaped, and room for ids and names."""
-    return len(to_json(score.reason)) + len(score.name) + 300
 
 
 def _score_name(score: Score) -> str:

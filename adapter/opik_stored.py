@@ -73,8 +73,8 @@ class FoundRow(Identified):
     trace_id: str | None = None
     start_time: datetime
     end_time: datetime | None = None
-    usage: dict[str, int] | None = None
-    total_estimated_cost: float | None = None
+    usage: object | None = None
+    total_estimated_cost: object | None = None
     error_info: object | None = None
     feedback_scores: list[FeedbackScorePublic] | None = None
 

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from adapter.embedded_opik import EmbeddedOpik
 from adapter.opik_rows import KEY
 
 type Dump = dict[str, dict[str, list[Any]]]
@@ -29,6 +30,13 @@ def dump(path: Path) -> Dump:
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         return _Reader(connection).dump()
+
+
+def wipe(server: EmbeddedOpik) -> None:
+    """Empties a store that runs."""
+    with server.app.state.store.write() as connection:
+        for table in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            connection.execute(f"DELETE FROM {table['name']}")
 
 
 class _Reader:

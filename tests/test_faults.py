@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ import opik.httpx_client
 import pytest
 from builder import JobBuilder, agent_step, user_step
 from faults import FAULTS, Fault, FaultyProxy, refusing, status
-from stored import Dump, dump
+from stored import Dump, dump, wipe
 
 from adapter import opik_rest
 from adapter.embedded_opik import EmbeddedOpik
@@ -52,6 +51,7 @@ class World:
     """A store behind a proxy, and a job."""
 
     jobs: Path
+    server: EmbeddedOpik
     proxy: FaultyProxy
     file: Path
 
@@ -59,13 +59,6 @@ class World:
         """`kilobench run`, without its command line, while things go wrong as planned."""
         self.proxy.begin(plan)
         return run(Options((self.jobs,), "test", self.proxy.url), Bars(quiet=True))
-
-    def wipe(self) -> None:
-        """Empties the store."""
-        with closing(sqlite3.connect(self.file)) as connection, connection:
-            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-            for (name,) in tables:
-                connection.execute(f"DELETE FROM {name}")
 
     @property
     def holds(self) -> Dump:
@@ -77,7 +70,7 @@ class World:
 def world(folder: Path, jobs: Path, **options: Any) -> Iterator[World]:
     file = folder / "opik.db"
     with EmbeddedOpik(file, **options) as server, FaultyProxy(server.url) as proxy:
-        yield World(jobs, proxy, file)
+        yield World(jobs, server, proxy, file)
 
 
 @pytest.fixture
@@ -155,7 +148,7 @@ UNLIKE = ("409", "reset after", "half", "half, unnoticed", "short")
 @pytest.mark.parametrize("kind", UNLIKE)
 def test_a_fault_at_any_one_call_leaves_exactly_the_job(here: World, undisturbed: Undisturbed, kind: str) -> None:
     for number, call in enumerate(undisturbed.calls):
-        here.wipe()
+        wipe(here.server)
         assert here.run(once(number, FAULTS[kind])).exit_code == ExitCode.DONE, (number, call)
         assert here.holds == undisturbed.holds, (number, call)
 
@@ -166,7 +159,7 @@ def test_a_fault_that_stays_ends_the_command_with_3_and_the_next_run_completes_i
     here: World, undisturbed: Undisturbed, kind: str
 ) -> None:
     for number, call in enumerate(undisturbed.calls):
-        here.wipe()
+        wipe(here.server)
         with pytest.raises(IncompleteError, match="Run the same command again") as stopped:
             here.run(from_there_on(number, FAULTS[kind]))
         assert stopped.value.exit_code == 3, (number, call)

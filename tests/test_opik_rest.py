@@ -13,6 +13,7 @@ from faults import FAULTS, Fault, FaultyProxy, half_unnoticed, short, status
 from opik.httpx_client import upload_transport
 from opik.rest_api.client import OpikApi
 from opik.rest_api.core.api_error import ApiError
+from opik.rest_api.types import TraceWrite
 
 from adapter import opik_rest
 from adapter.embedded_opik import EmbeddedOpik
@@ -183,8 +184,6 @@ def search(api: OpikApi, size: int, after: str | None) -> Iterator[bytes]:
 def traces(rest: Rest) -> list[str]:
     """The ids of 250 stored traces, as a search gives them."""
     ids = [trace(number)["id"] for number in range(250)]
-    from opik.rest_api.types import TraceWrite
-
     rows = [TraceWrite(id=one, project_name="test", start_time=NOW, name="x" * 500) for one in ids]
     rest.call("traces", lambda api: api.traces.create_traces(traces=rows))
     return ids[::-1]

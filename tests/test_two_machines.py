@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from builder import JobBuilder, agent_step, user_step
 from faults import Fault, FaultyProxy
-from stored import Dump, dump
+from stored import Dump, dump, wipe
 from test_changes import read, store_job
 
 from adapter import opik_rest
@@ -65,13 +65,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, trials: list[Trial]) -
     with EmbeddedOpik(file) as server, FaultyProxy(server.url) as proxy:
         store_at(proxy.url, trials)
         return len(proxy.calls), dump(file)
-
-
-def wipe(server: EmbeddedOpik) -> None:
-    with server.app.state.store.write() as connection:
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        for table in tables:
-            connection.execute(f"DELETE FROM {table['name']}")
 
 
 @pytest.mark.slow
