@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -91,7 +91,7 @@ def connect(where: str | None, project: str) -> Generator[Connection]:
         if embedded:
             host = stack.enter_context(_embedded()).url
         client = _client(host, project, embedded=embedded)
-        stack.callback(client.end)
+        stack.callback(_end, client)
         url = client.config.url_override.rstrip("/")
         address = f"http://127.0.0.1:{EMBEDDED_PORT}" if embedded else url.removesuffix("/api")
         _check(client, url)
@@ -122,6 +122,17 @@ def _client(host: str | None, project: str, *, embedded: bool) -> opik.Opik:
         workspace=WORKSPACE if embedded else None,
         _show_misconfiguration_message=False,
     )
+
+
+def _end(client: opik.Opik) -> None:
+    """Ends the client. Nothing of ours waits in the SDK's queue, which others in this process may share with it.
+
+    A live integration may have left there what cannot be sent, ever: that is its loss, and not ours to report.
+    """
+    from pydantic import ValidationError
+
+    with suppress(ValidationError):
+        client.end()
 
 
 def _is_address(text: str) -> bool:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from opik.rest_api.core.api_error import ApiError
+from opik.rest_api.client import OpikApi
+from opik.rest_api.types import TraceFilterPublic
 
 from adapter.live_traces import CREATED_FROM, LIVE
 from adapter.loose import mapping, text
-from adapter.opik_errors import telling
+from adapter.opik_rest import Identified, if_there
 from adapter.opik_rows import KEY
 from adapter.opik_store import OpikStore
 from adapter.trial import JsonValue
 
-_ALL = 1_000_000_000
 _PAGE = 100
 
 
@@ -54,6 +55,13 @@ class LiveExperiment:
     traces: frozenset[str]
 
 
+class _FoundTrace(Identified):
+    start_time: datetime
+    input: JsonValue = None
+    metadata: JsonValue = None
+    llm_span_count: int | None = None
+
+
 def find_live_traces(store: OpikStore, since: datetime | None, until: datetime | None) -> list[LiveTrace]:
     """The project's live traces that started within some time, in one search.
 
@@ -62,32 +70,37 @@ def find_live_traces(store: OpikStore, since: datetime | None, until: datetime |
         since: the earliest start; None for any.
         until: the latest start; None for any.
     """
-    asked = [f'metadata.{CREATED_FROM} = "{LIVE}"']
-    asked += [
-        f'start_time {operator} "{at.isoformat().replace("+00:00", "Z")}"'
-        for operator, at in ((">=", since), ("<=", until))
-        if at is not None
-    ]
-    with telling("the search for live traces"):
-        try:
-            found = store.connection.client.search_traces(
-                project_name=store.project,
-                filter_string=" AND ".join(asked),
-                max_results=_ALL,
-                truncate=False,
-                exclude=["output", "span_feedback_scores"],
+    asked = [TraceFilterPublic(field="metadata", operator="=", key=CREATED_FROM, value=LIVE)]
+    if since is not None:
+        asked.append(TraceFilterPublic(field="start_time", operator=">=", value=_zulu(since)))
+    if until is not None:
+        asked.append(TraceFilterPublic(field="start_time", operator="<=", value=_zulu(until)))
+
+    def page(api: OpikApi, size: int, after: str | None) -> Iterator[bytes]:
+        def search() -> list[bytes]:
+            return list(
+                api.traces.search_traces(
+                    project_name=store.project,
+                    filters=asked,
+                    limit=size,
+                    last_retrieved_id=after,
+                    truncate=False,
+                    exclude=["output", "feedback_scores", "span_feedback_scores"],
+                )
             )
-        except ApiError as error:
-            if error.status_code == 404:  # Before the first upload there is no project.
-                return []
-            raise
+
+        return iter(if_there(search) or ())  # Before the first upload there is no project.
+
     live: list[LiveTrace] = []
-    for one in found:
-        trial = text(mapping(cast("JsonValue", one.input)).get("trial_name"))
-        is_ours = KEY in mapping(cast("JsonValue", one.metadata))
-        if one.id is not None and trial is not None and not is_ours:
+    for one in store.rest.rows("the search for live traces", _FoundTrace, page):
+        trial = text(mapping(one.input).get("trial_name"))
+        if trial is not None and KEY not in mapping(one.metadata):
             live.append(LiveTrace(one.id, trial, one.start_time, one.llm_span_count != 0))
     return live
+
+
+def _zulu(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def find_live_experiments(store: OpikStore, job_id: str) -> list[LiveExperiment]:
@@ -95,8 +108,10 @@ def find_live_experiments(store: OpikStore, job_id: str) -> list[LiveExperiment]
     name = f"harbor-job-{job_id[:8]}"
     found: list[tuple[str, str | None]] = []
     for page in itertools.count(1):
-        with telling("the search for live experiments"):
-            answer = store.connection.client.rest_client.experiments.find_experiments(page=page, size=_PAGE, name=name)
+        answer = store.rest.call(
+            "the search for live experiments",
+            lambda api, page=page: api.experiments.find_experiments(page=page, size=_PAGE, name=name),
+        )
         found += [
             (one.id, one.project_name)
             for one in answer.content or []

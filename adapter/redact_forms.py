@@ -2,11 +2,11 @@
 
 Each has a pattern for Python's `re`, and a hint: what stands in the raw bytes of a JSON text, however often it was
 escaped, wherever the pattern matches what the text says. Hints are looked for all at once (`adapter.words`), so they
-have no look-around, and no character in them that JSON may escape but for those that the escape itself brings.
+have no look-around; and where JSON may escape a character of theirs, they take the escape, too.
 
-Sources: `DS` is the library detect-secrets (Apache-2.0), whose regular expressions are used as they are; it is
-imported when one of their hints was seen, for it takes a tenth of a second. The others are what it lacks, or has as the
-first line only: the forms that the providers document, as gitleaks' rules have them too.
+The patterns of `LIBRARY` are those of detect-secrets (Apache-2.0), as they stand there; it is imported only when one of
+their hints was seen, for that takes a tenth of a second. `_OWN` has what the library lacks, or has without its end: the
+forms that the providers document, most of which gitleaks' rules (MIT) have, too.
 """
 
 from __future__ import annotations

@@ -68,12 +68,12 @@ _PLACES = (
     # machine HOST login USER password SECRET, on one line or more.
     _place(
         "password",
-        r"machine(?:\s|\\+[nrt])+[^\s\"]+(?:\s|\\+[nrt])+login",
+        r"machine(?:\s|\\+[nrt])+[^ \t\r\n\"]+(?:\s|\\+[nrt])+login",
         rf"\bmachine{_GAP}[^\s\\\"]{{1,256}}{_GAP}login{_GAP}[^\s\\\"]{{1,256}}{_GAP}password{_GAP}(?P<secret>[^\s\"'\\]{{1,256}})",
     ),
     _place(
         "password",
-        r"[ \tnrt](?:-u|--user)(?:[\s=\"']|\\+[nrt]?)*[^\s:\"']+:",
+        r"[ \tnrt](?:-u|--user)(?:[ =\"']|\\+[nrt]?)*[^ \t\r\n:\"']+:",
         r"\bcurl\b[^\n]{0,500}?[ \t](?:-u|--user)[ =]?\\*[\"']?[^\s:\"'\\]{1,128}:(?P<secret>[^\s\"'\\]{3,256})",
     ),
     _place("password", r"sshpass", r"\bsshpass[ ]+-p[ ]*\\*[\"']?(?P<secret>[^\s\"'\\]{3,256})"),

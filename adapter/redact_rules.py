@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ class Rules:
             if start < at or self.is_allowed(text[start:end]):
                 continue
             marks = [mark.span() for mark in _MARK.finditer(text)] if marks is None else marks
-            if any(_cuts(start, end, *mark) for mark in marks):
+            if _cuts(start, end, marks):
                 continue
             parts += (text[at:start], mark_of(kind))
             found[kind] += 1
@@ -84,9 +85,15 @@ class Rules:
         return "".join((*parts, text[at:])) if parts else text
 
 
-def _cuts(start: int, end: int, first: int, last: int) -> bool:
-    """Whether a hit lies in a mark, or begins or ends in one."""
-    return (first <= start and end <= last) or first < start < last or first < end < last
+def _cuts(start: int, end: int, marks: list[tuple[int, int]]) -> bool:
+    """Whether a hit lies in a mark, or begins or ends in one; marks are in order."""
+    for place in (start, end):
+        at = bisect_right(marks, place, key=lambda mark: mark[0]) - 1
+        if at >= 0:
+            first, last = marks[at]
+            if (first <= start and end <= last) or first < place < last:
+                return True
+    return False
 
 
 def mark_of(kind: str) -> str:

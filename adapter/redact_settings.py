@@ -25,6 +25,7 @@ from typing import Annotated, NoReturn
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from adapter.errors import BadInputError
+from adapter.files import is_there
 from adapter.opik_connection import home
 
 VARIABLE = "KILOBENCH_REDACT"
@@ -137,7 +138,7 @@ def settings(chosen: str, kept: Path) -> Settings:
     """
     if chosen.lower() == "off":
         return Settings(is_on=False)
-    files = [kept / FILE] if (kept / FILE).exists() else []
+    files = [kept / FILE] if is_there(kept / FILE) else []
     if chosen:
         files.append(Path(chosen).expanduser())
     patterns: list[UserPattern] = []

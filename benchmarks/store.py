@@ -34,6 +34,7 @@ from adapter.opik_rows import JOB, KEY, Row
 from adapter.opik_store import OpikStore
 from benchmarks import data
 from benchmarks.memory import peak_kilobytes
+from benchmarks.reading import Spent, spent
 
 FEW, MANY = 25_000, 100_000
 PER_TRACE = 50
@@ -46,7 +47,7 @@ _WORDS = [f"{word}{number}" for word in ("file", "error", "line ", "/app/src/", 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one client saw: seconds, server CPU seconds, and peaks in kilobytes."""
+    """What one client saw: seconds of wall time and of CPU time (its own and the store's), peaks in kilobytes."""
 
     null: float
     write: float
@@ -159,23 +160,26 @@ def _client(url: str) -> opik.Opik:
     return opik.Opik(project_name=PROJECT, host=url, workspace="default", _show_misconfiguration_message=False)
 
 
-def write(stores: list[OpikStore], spans: int) -> list[float]:
-    """Sends so many spans with their traces to each; the seconds of the calls alone."""
-    took = [0.0] * len(stores)
+def write(stores: list[OpikStore], spans: int) -> list[Spent]:
+    """Sends so many spans with their traces to each; what the calls alone took."""
+    took = [Spent(0.0, 0.0)] * len(stores)
     now = datetime.now(UTC)
     for traces, rows in batches(spans):
         ids = {row.key: mint(row.key, now) for row in (*traces, *rows)}
         for at, store in enumerate(stores):
-            begun = time.perf_counter()
+            wall, cpu = time.perf_counter(), time.process_time()
             store.send_traces([(ids[row.key], row) for row in traces])
             store.send_spans([(ids[row.key], row) for row in rows], ids)
-            took[at] += time.perf_counter() - begun
+            took[at] = Spent(
+                took[at].wall + time.perf_counter() - wall,
+                took[at].cpu + time.process_time() - cpu,
+            )
     return took
 
 
-def read(client: opik.Opik, spans: int) -> float:
-    """Reads all spans whole, page by page, and lets each page go; the seconds of it."""
-    begun, found, last = time.perf_counter(), 0, None
+def read(client: opik.Opik, spans: int) -> None:
+    """Reads all spans whole, page by page, and lets each page go."""
+    found, last = 0, None
     while True:
         stream = client.rest_client.spans.search_spans(
             project_name=PROJECT, limit=PAGE, last_retrieved_id=last, truncate=False
@@ -186,7 +190,6 @@ def read(client: opik.Opik, spans: int) -> float:
             break
         last = page[-1].id
     assert found == spans, f"{found} of {spans} spans came back"
-    return time.perf_counter() - begun
 
 
 def measure(spans: int, database: Path) -> Measured:
@@ -197,12 +200,20 @@ def measure(spans: int, database: Path) -> Measured:
     begun, _ = server.spent()
     null, wrote = write(stores, spans)
     written, _ = server.spent()
-    seconds = read(clients[1], spans)
+    reading = spent(lambda: read(clients[1], spans))
     ended, server_peak = server.spent()
     for client, one in zip(clients, (nothing, server), strict=True):
         client.end()
         one.stop()
-    return Measured(null, wrote, seconds, written - begun, ended - written, peak_kilobytes(), server_peak)
+    return Measured(
+        null=null.wall,
+        write=wrote.wall,
+        read=reading.wall,
+        write_cpu=wrote.cpu + written - begun,
+        read_cpu=reading.cpu + ended - written,
+        client_peak=peak_kilobytes(),
+        server_peak=server_peak,
+    )
 
 
 def measured(spans: int) -> Measured:
@@ -227,7 +238,9 @@ def main() -> None:
     )
     for what in ("write", "read", "write_cpu", "read_cpu"):
         ratio = getattr(many, what) / getattr(few, what) / (MANY / FEW)
-        told = f"{what.removesuffix('_cpu')}, {'CPU time of the server' if what.endswith('_cpu') else 'wall time'}"
+        told = (
+            f"{what.removesuffix('_cpu')}, {'CPU time of client and server' if what.endswith('_cpu') else 'wall time'}"
+        )
         print(f"store: {told}: a span of {MANY} takes {ratio:.2f} of what one of {FEW} takes (aim: about 1)")
     for what in ("server", "client"):
         small, large = (getattr(one, f"{what}_peak") / 1024 for one in (few, many))

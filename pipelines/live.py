@@ -74,7 +74,7 @@ def sort_out(
 
     Args:
         live: those that were not made into a trial's own trace; traces of other jobs may be among them.
-        trials: the job's trials that were read.
+        trials: the job's trials that are stored.
         noted: what was noted when the job ran, by trace id.
         folders: the names of all trials that the job has, also of those that could not be read.
         has_retries: whether Harbor tried some trials again, under the same name.
@@ -149,21 +149,17 @@ class LiveJob:
         self._job = job
         self._store = store
         notes = read_notes(job.path)
-        self._elsewhere = sorted({one.project for one in notes if one.project.lower() != store.project.lower()})
-        self._noted = {one.trace_id: one for one in notes}
-        self._by_trial = {one.trial_id: one.trace_id for one in notes}
+        self._elsewhere = {one.project for one in notes if not self._is_here(one.project)}
+        self._noted = {one.trace_id: one for one in notes if self._is_here(one.project)}
+        self._by_trial = {one.trial_id: one.trace_id for one in self._noted.values()}
         self._live = {one.id: one for one in find_live_traces(store, *_about(job))}
-        self._kept: set[str] = set()
         self._trials: list[Tried] = []
 
     def keep(self, trial: Trial) -> str | None:
         """The id of the live trace that becomes this trial's own; None where there is none that can."""
         self._trials.append(Tried.of(trial))
         trace = self._live.get(self._by_trial.get(trial.trial_id, ""))
-        if trace is None or trace.has_steps or trace.trial != trial.trial:
-            return None
-        self._kept.add(trace.id)
-        return trace.id
+        return None if trace is None or trace.has_steps or trace.trial != trial.trial else trace.id
 
     def finish(self, uploaded: Uploaded) -> list[Skipped]:
         """Removes what the live run left, now that all trials are stored.
@@ -174,46 +170,57 @@ class LiveJob:
         Returns:
             What there is to say of live traces: those that stay, those of attempts that Harbor threw away.
         """
-        if not self._trials:
+        trials = [one for one in self._trials if one.key in uploaded.traces]  # Opik may refuse one.
+        if not trials:
             return []
         folders = {folder.name for folder in self._job.trials}
-        rest = [one for one in self._live.values() if one.id not in self._kept]
-        found = sort_out(rest, self._trials, self._noted, folders, has_retries=self._job.n_retries > 0)
-        said = [self._said(f"Its live traces are in the project {name}, and stay there.") for name in self._elsewhere]
-        said += self._remove_experiments(uploaded, found)
-        self._remove_scores(uploaded)
+        stored = {one.id for one in uploaded.traces.values()}
+        rest = [one for one in self._live.values() if one.id not in stored]
+        found = sort_out(rest, trials, self._noted, folders, has_retries=self._job.n_retries > 0)
+        said = self._remove_experiments(uploaded, stored, found)
+        said += [
+            self._said(f"Its live traces are in the project {name}, and stay there. --project chooses it.")
+            for name in sorted(self._elsewhere)
+        ]
+        self._remove_scores(trials, uploaded)
         self._store.delete_traces([*found.replaced, *found.thrown_away])
         if found.thrown_away:
             number = len(found.thrown_away)
             said.append(self._said(f"{number} live trace(s) of attempts that Harbor threw away were removed."))
         if found.unclear:
             which = ", ".join(f"{trial} ({trace})" for trace, trial in list(found.unclear.items())[:3])
-            reason = f"{len(found.unclear)} live trace(s) are for certain of no trial that was read, and stay: {which}."
-            said.append(self._said(reason))
+            number = len(found.unclear)
+            said.append(self._said(f"{number} live trace(s) match no trial that is stored, and stay: {which}."))
         return said
+
+    def _is_here(self, project: str) -> bool:
+        """Whether it is the project that is uploaded into; Opik takes no notice of case."""
+        return project.lower() == self._store.project.lower()
 
     def _said(self, reason: str) -> Skipped:
         return Skipped(self._job.name, reason, is_open=False)
 
-    def _remove_experiments(self, uploaded: Uploaded, found: Sorted) -> list[Skipped]:
+    def _remove_experiments(self, uploaded: Uploaded, stored: AbstractSet[str], found: Sorted) -> list[Skipped]:
         """Removes the job's live experiments, which hold all of its variants as one; those that stay are named."""
         sorted_out = {*found.replaced, *found.thrown_away, *found.unclear}
-        ours = {one.id for one in uploaded.traces.values()} | self._noted.keys() | sorted_out
+        ours = stored | self._noted.keys() | sorted_out
         said: list[Skipped] = []
         for one in find_live_experiments(self._store, self._job.id):
             if one.traces and not one.traces & ours:
-                where = "" if one.project is None else f" (project {one.project})"
-                said.append(self._said(f"The live experiment {one.name}{where} holds none of its traces, and stays."))
+                if one.project is not None and not self._is_here(one.project):
+                    self._elsewhere.add(one.project)
+                else:
+                    said.append(self._said(f"The live experiment {one.name} holds none of its traces, and stays."))
                 continue
             self._store.delete_experiment(one.id)
             uploaded.written.experiments += 1
-            others = (one.traces & self._live.keys()) - self._kept - sorted_out
+            others = (one.traces & self._live.keys()) - ours
             found.unclear |= {trace: self._live[trace].trial for trace in others}
         return said
 
-    def _remove_scores(self, uploaded: Uploaded) -> None:
+    def _remove_scores(self, trials: Sequence[Tried], uploaded: Uploaded) -> None:
         """Removes the rewards that the integration scored on kept traces under names that are not ours."""
-        for trial in self._trials:
+        for trial in trials:
             trace = uploaded.traces[trial.key]
             if trace.id != self._by_trial.get(trial.trial_id):
                 continue
@@ -228,4 +235,11 @@ class LiveJob:
 def _about(job: Job) -> tuple[datetime | None, datetime | None]:
     """From when to when a job's trials may have started: its own times have no zone."""
     start, end = (at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at for at in job.local_time)
-    return None if start is None else start - _ANY_ZONE, None if end is None else end + _ANY_ZONE
+    return _moved(start, -_ANY_ZONE), _moved(end, _ANY_ZONE)
+
+
+def _moved(at: datetime | None, by: timedelta) -> datetime | None:
+    try:
+        return None if at is None else at + by
+    except OverflowError:  # the beginning or the end of all time
+        return None

@@ -157,8 +157,8 @@ class _JobRows:
         self.stored: Held = self._look()
 
     def keep(self, key: str, trace_id: str | None) -> None:
-        """Lets a trial's trace take the place of one that is stored under no key."""
-        if trace_id is not None and key not in self.stored.get(key, {}):
+        """Lets a trial's trace, where it is not stored yet, take the place of one that is stored under no key."""
+        if trace_id is not None:
             self._minted[key] = trace_id
 
     def send(self, trials: Iterable[Priced], advance: Advance = lambda _: None) -> None:

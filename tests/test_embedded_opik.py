@@ -381,6 +381,9 @@ DEEP = '{"traces": [{"metadata": ' + '{"a":' * 900 + "1" + "}" * 900 + "}]}"
         ("DELETE", f"spans/{uid('s')}", None, 501, f"DELETE /v1/private/spans/{uid('s')} is not in the embedded store"),
         ("GET", "spans?project_name=p&page=99999999999999999999", None, 400, "page"),
         ("GET", "spans?project_name=p&sorting=[{}]", None, 501, "sorting"),
+        ("GET", "experiments?dataset_deleted=true", None, 501, "dataset_deleted"),
+        ("GET", "experiments/groups?groups=[]&project_deleted=true", None, 501, "project_deleted"),
+        ("GET", "datasets?with_experiments_only=true", None, 501, "with_experiments_only"),
         ("POST", "traces/batch", DEEP, 400, "recursion"),
         ("GET", "alerts", None, 501, "GET /v1/private/alerts is not in the embedded store"),
     ],
@@ -496,13 +499,13 @@ def test_files_that_are_not_a_store_are_refused_in_words(tmp_path: Path) -> None
 
 def test_a_full_disk_is_answered_with_507_and_leaves_the_rows_whole(store: EmbeddedOpik) -> None:
     batch = {"traces": [TRACE | {"input": {"x": "y" * 500_000}}]}
-    with store.app.state.store.read() as connection:
+    with store.app.state.store.write() as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + 2}")
     answer = httpx.post(f"{store.url}/v1/private/traces/batch", json=batch)
     assert (answer.status_code, "full" in answer.json()["errors"][0]) == (507, True)
     assert httpx.post(f"{store.url}/v1/private/traces/search", json={"project_name": "Default Project"}).text == ""
-    with store.app.state.store.read() as connection:
+    with store.app.state.store.write() as connection:
         connection.execute("PRAGMA max_page_count = 1000000")
     assert httpx.post(f"{store.url}/v1/private/traces/batch", json=batch).status_code == 204
 

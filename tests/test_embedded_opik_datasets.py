@@ -44,6 +44,15 @@ def test_a_view_of_a_version_shows_the_items_of_then(versions: opik.Opik) -> Non
     assert versions.get_dataset("d").get_tags() == ["cities"]
 
 
+def test_an_experiment_on_a_version_names_it(versions: opik.Opik) -> None:
+    view = versions.get_dataset("d").get_version_view("v2")
+    data = versions.create_experiment("d", name="run", dataset_version_id=view.version_id).get_experiment_data()
+    assert data.dataset_version_id == view.version_id
+    assert data.dataset_version_summary is not None
+    assert data.dataset_version_summary.version_name == "v2"
+    assert data.dataset_version_summary.version_hash == view.version_hash
+
+
 def test_a_version_is_found_by_the_tag_it_was_given(versions: opik.Opik, server: EmbeddedOpik) -> None:
     rest, dataset = versions.rest_client.datasets, versions.get_dataset("d").id
     first = str(versions.get_dataset("d").get_version_view("v1").version_hash)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +13,16 @@ from typing import Any
 
 import opik
 import pytest
+from builder import JobBuilder, read_one
 from harbor.models.trajectories import Step
 from opik.integrations.harbor import opik_tracker
+from opik.message_processing.batching import batch_manager_constuctors
 from pydantic import BaseModel
 
+from adapter.embedded_opik import EmbeddedOpik
 from adapter.live_traces import NOTES, NotedTrace, current_live_trace, read_notes, take_off_step_patch
-from adapter.opik_connection import Connection
+from adapter.opik_connection import Connection, connect
+from adapter.opik_rows import KEY
 from pipelines.harbor_plugin import KilobenchPlugin, PluginOptions
 
 
@@ -65,8 +70,8 @@ def traced(connection: Connection) -> Iterator[str]:
 def started(folder: Path) -> None:
     """A plugin's own part of a trial's start."""
     plugin = KilobenchPlugin()
-    job = SimpleNamespace(job_dir=folder, on_trial_started=lambda hook: hooks.append(hook))
     hooks: list[Any] = []
+    job = SimpleNamespace(job_dir=folder, on_trial_started=hooks.append)
 
     async def run() -> None:
         await plugin.on_job_start(job)  # pyright: ignore[reportArgumentType]
@@ -98,6 +103,36 @@ def test_a_hook_never_raises(
     assert line.startswith("kilobench: the live trace of a__1 could not be noted: FileNotFoundError")
 
 
+def test_nothing_that_the_live_integration_still_holds_comes_after_our_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: EmbeddedOpik
+) -> None:
+    monkeypatch.setenv("OPIK_URL_OVERRIDE", server.url)
+    began = datetime.now(UTC)
+    made = JobBuilder(tmp_path, started_at=began.isoformat(), finished_at=(began + timedelta(hours=1)).isoformat())
+    folder = made.trial("a__1")
+    plugin = KilobenchPlugin()
+    monkeypatch.setattr(batch_manager_constuctors, "CREATE_TRACES_MESSAGE_BATCHER_FLUSH_INTERVAL_SECONDS", 3600.0)
+    client = opik.Opik(project_name="test")
+    opik.set_global_client(client, context_wise=True)
+
+    async def run() -> None:
+        hooks: list[Any] = []
+        job = SimpleNamespace(job_dir=made.path, on_trial_started=hooks.append)
+        await plugin.on_job_start(job)  # pyright: ignore[reportArgumentType]
+        live = {"input": {"trial_name": "a__1"}, "metadata": {"created_from": "harbor"}}
+        with opik.start_as_current_trace("toy/a__1", **live):
+            await hooks[0](SimpleNamespace(trial_id=read_one(made, folder).trial_id, trial_name="a__1"))
+        await plugin.on_job_end(SimpleNamespace())  # pyright: ignore[reportArgumentType]
+
+    asyncio.run(run())
+    client.end()
+    with connect(server.url, "test") as connection:
+        (trace,) = connection.client.search_traces(project_name="test")
+    (noted,) = read_notes(made.path)
+    assert trace.id == noted.trace_id
+    assert KEY in trace.metadata
+
+
 def test_a_trace_of_somebody_elses_is_not_a_trials(connection: Connection) -> None:
     assert current_live_trace() is None
     opik.set_global_client(connection.client, context_wise=True)
@@ -122,6 +157,18 @@ def test_the_patch_of_step_is_taken_off_for_good(patched: None) -> None:
     opik_tracker._patch_step_class()  # as a later track_harbor() does
     assert Step.__init__ is BaseModel.__init__
     assert Step(step_id=1, source="user", message="Do it.").message == "Do it."
+
+
+def test_it_goes_when_a_job_starts_and_when_tracking_starts_later(patched: None, tmp_path: Path) -> None:
+    plugin = KilobenchPlugin()
+    hooks: list[Any] = []
+    job = SimpleNamespace(job_dir=tmp_path, on_trial_started=hooks.append)
+    with_spans = Step.__init__
+    asyncio.run(plugin.on_job_start(job))  # pyright: ignore[reportArgumentType]
+    assert Step.__init__ is BaseModel.__init__
+    Step.__init__ = with_spans
+    asyncio.run(hooks[0](SimpleNamespace(trial_id="1", trial_name="a__1")))
+    assert Step.__init__ is BaseModel.__init__
 
 
 def test_nobody_elses_patch_is_taken_off(patched: None) -> None:

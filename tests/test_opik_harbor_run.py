@@ -146,6 +146,8 @@ def test_the_whole_job_is_there_also_where_the_live_integration_loses_it(
     agent = ("--agent-import-path", "live_agent:LiveAgent")
     job, done = harbor_run(tasks, *PLUGIN, opik=server.url, agent=agent)
     assert done.returncode == 0, done.stderr
+    assert "saved as http" in done.stderr
+    assert "kilobench: " not in done.stderr
     assert stored(connection) == ordinary(job)
     assert len(traces(connection)) == 6
 
@@ -194,6 +196,17 @@ def test_where_no_opik_is_configured_the_job_is_in_the_embedded_store(tmp_path: 
     assert "no Opik is configured: the live traces went nowhere" in done.stderr
     with opened(store_path()) as store:
         assert contents(store) | totals(store) == ordinary(job)
+
+
+def test_a_run_that_is_sent_elsewhere_says_where_the_live_traces_are(
+    tmp_path: Path, server: EmbeddedOpik, connection: Connection, kilobench: Any
+) -> None:
+    tasks = write_tasks(tmp_path, ("a-passes",))
+    job, done = harbor_run(tasks, opik=server.url, models=MODELS[:1])
+    assert done.returncode == 0, done.stderr
+    (said,) = kilobench("run", job, "--opik", server.url, "--json").json["skipped"]
+    assert said["reason"] == "Its live traces are in the project test, and stay there. --project chooses it."
+    assert len(traces(connection)) == 1
 
 
 def test_options_that_cannot_be_followed_are_answered(tmp_path: Path, server: EmbeddedOpik) -> None:

@@ -155,10 +155,11 @@ def without_permission(*folders: Path) -> Generator[None]:
 
 
 @pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user can reach, which pytest's own are not."""
+def open_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that every user can reach, which pytest's own are not; kilobench's home is in it."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
+    monkeypatch.setenv("KILOBENCH_HOME", str(folder / "kilobench"))
     yield folder
     shutil.rmtree(folder)
 
@@ -180,6 +181,21 @@ def test_what_may_not_be_looked_into_is_named_and_the_rest_is_read(open_folder: 
             assert (trial.steps, trial.is_whole) == ((), False)
             assert "trajectory_unreadable" in codes(trial)
         assert "file_unreadable" in codes(trial)
+
+
+def test_patterns_that_may_not_be_looked_at_end_the_command_before_anything_is_read(
+    open_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = JobBuilder(open_folder)
+    trial = job.trial()
+    home = open_folder / "closed"
+    home.mkdir()
+    monkeypatch.setenv("KILOBENCH_HOME", str(home))
+    with (
+        without_permission(home),
+        pytest.raises(BadInputError, match=r"redact\.toml cannot be read: Permission denied"),
+    ):
+        read_one(job, trial)
 
 
 @pytest.mark.parametrize("asked", ["job", "."])

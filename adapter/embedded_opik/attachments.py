@@ -168,7 +168,7 @@ def router(store: Store) -> APIRouter:
         url = f"{_base_url(wanted.path)}/v1/private/attachment/upload?{urlencode(query, quote_via=quote)}"
         return wire.model_answer(StartMultipartUploadResponse(upload_id=UPLOAD_ID, pre_sign_urls=[url]))
 
-    @api.put("/upload", **schema.gives(204, 413))
+    @api.put("/upload", **schema.takes_bytes(204))
     def upload_attachment(
         content: Annotated[IO[bytes], Depends(request_file)],
         file_name: Annotated[str, Query(min_length=1, max_length=1024)],

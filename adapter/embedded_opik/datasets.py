@@ -134,7 +134,9 @@ def router(store: Store) -> APIRouter:
     """The endpoints of datasets themselves."""
     api = APIRouter(prefix=f"{wire.API}/datasets")
 
-    @api.get("", dependencies=[Depends(wire.unsorted)], **schema.gives(200, 501))
+    lacking = wire.lacks("filters", "prompt_id", "with_experiments_only", "with_optimizations_only")
+
+    @api.get("", dependencies=[Depends(wire.unsorted), Depends(lacking)], **schema.gives(200, 501))
     def find_datasets(
         name: str | None = None,
         project_id: str | None = None,

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = 0x6B62656E  # "kben" in the file's header: tells our file from another program's.
 BUSY_SECONDS = 30.0
+# A batch of a thousand spans changes some thousands of pages of the indexes, since ids come in no order. With
+# SQLite's own 2 MB of cache and a checkpoint after each 4 MB, most of them were written and read several times.
+_WRITER_CACHE_KB = 16_384
+_WRITER_LOG_PAGES = 8_000
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 type Value = str | float | int | None
@@ -59,6 +63,7 @@ class Store:
         """Rows by (table, "new" | "updated" | "deleted") since this store was opened."""
         self._pending: Counter[tuple[str, str]] = Counter()
         self._idle: list[sqlite3.Connection] = []
+        self._writer: sqlite3.Connection | None = None
         self._pool_lock = threading.Lock()
         self._write_lock = threading.Lock()
         self._closed = False
@@ -90,6 +95,11 @@ class Store:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+        if self._write_lock.acquire(blocking=False):
+            try:
+                self._close_writer()
+            finally:
+                self._write_lock.release()
 
     @contextmanager
     def read(self) -> Generator[sqlite3.Connection]:
@@ -103,16 +113,19 @@ class Store:
     @contextmanager
     def write(self) -> Generator[sqlite3.Connection]:
         """A connection inside one transaction: committed at the end, rolled back on any error."""
-        with self._write_lock, self.read() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            self._pending.clear()
+        with self._write_lock:
+            connection = self._writer = self._writer or self._connect_writer()
             try:
+                connection.execute("BEGIN IMMEDIATE")
+                self._pending.clear()
                 yield connection
                 connection.execute("COMMIT")
                 self.rows_written.update(self._pending)
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+                if self._closed:
+                    self._close_writer()
 
     def upsert(
         self,
@@ -162,6 +175,17 @@ class Store:
         changed = connection.execute(sql, values).rowcount
         self._pending[table, what] += changed
         return changed
+
+    def _connect_writer(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_WRITER_LOG_PAGES}")
+        return connection
+
+    def _close_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
 
     def _take(self) -> sqlite3.Connection:
         with self._pool_lock:

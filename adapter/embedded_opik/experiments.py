@@ -74,7 +74,7 @@ _PLAIN = (
     "id", "name", "dataset_id", "dataset_name", "project_id", "project_name", "type", "evaluation_method",
     "status", "dataset_version_id", "created_at", "last_updated_at",
 )  # fmt: skip
-_JSON = ("metadata", "tags", "experiment_scores", "prompt_versions", "prompt_version")
+_JSON = ("metadata", "tags", "experiment_scores", "prompt_versions", "prompt_version", "dataset_version_summary")
 
 
 def select(
@@ -84,7 +84,9 @@ def select(
     rows = connection.execute(
         "SELECT e.*, (SELECT name FROM datasets WHERE id = e.dataset_id) AS dataset_name, "
         "(SELECT name FROM projects WHERE id = e.project_id) AS project_name, "
-        "json_extract(e.prompt_versions, '$[0]') AS prompt_version "
+        "json_extract(e.prompt_versions, '$[0]') AS prompt_version, "
+        "(SELECT json_object('id', v.id, 'version_hash', v.version_hash, 'version_name', 'v' || v.number) "
+        "FROM dataset_versions v WHERE v.id = e.dataset_version_id) AS dataset_version_summary "
         f"FROM experiments e WHERE {where.sql} ORDER BY e.id DESC LIMIT ? OFFSET ?",
         (*where.values, limit, offset),
     ).fetchall()
@@ -197,7 +199,9 @@ def router(store: Store) -> APIRouter:
     def create_experiment(body: wire.Body, request: Request) -> Response:
         return wire.created(request, create(store, wire.parse(ExperimentIn, body)))
 
-    @api.get("", dependencies=[Depends(wire.unsorted)], **schema.gives(200, 501))
+    lacking = wire.lacks("optimization_id", "dataset_deleted", "project_deleted")
+
+    @api.get("", dependencies=[Depends(wire.unsorted), Depends(lacking)], **schema.gives(200, 501))
     def find_experiments(
         name: str | None = None,
         dataset_id: Annotated[str | None, Query(alias="datasetId")] = None,

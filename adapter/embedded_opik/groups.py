@@ -199,8 +199,9 @@ def _names(connection: sqlite3.Connection) -> dict[str, str]:
 
 def add_routes(api: APIRouter, store: Store) -> None:
     """The endpoints of groups, on the experiments' router (before its `/{identifier}`)."""
+    lacking = [Depends(wire.lacks("project_deleted"))]
 
-    @api.get("/groups", **schema.gives(200))
+    @api.get("/groups", dependencies=lacking, **schema.gives(200, 501))
     def find_experiment_groups(wanted: Annotated[Asked, Depends(asked)]) -> Response:
         with store.read() as connection:
             rows, names = _rows(connection, wanted.where, wanted.levels), _names(connection)
@@ -208,7 +209,7 @@ def add_routes(api: APIRouter, store: Store) -> None:
         details = {"groups_details": sorting(rows, wanted.levels, names)}
         return wire.answer(wire.splice({"content": content, "details": details}, {}))
 
-    @api.get("/groups/aggregations", **schema.gives(200))
+    @api.get("/groups/aggregations", dependencies=lacking, **schema.gives(200, 501))
     def find_experiment_groups_aggregations(wanted: Annotated[Asked, Depends(asked)]) -> Response:
         with store.read() as connection:
             rows, names = _rows(connection, wanted.where, wanted.levels), _names(connection)

@@ -57,6 +57,15 @@ def takes(body: type[BaseModel], status: int, *refusals: int) -> Route:
     return {**gives(status, *refusals, *_OF_BODIES), "openapi_extra": {_BODY: f"{body.__module__}:{body.__qualname__}"}}
 
 
+def takes_bytes(status: int, *refusals: int) -> Route:
+    """A route that reads a file."""
+    content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    return {
+        **gives(status, *refusals, *_OF_BODIES),
+        "openapi_extra": {"requestBody": {"required": True, "content": content}},
+    }
+
+
 def responses(*statuses: int) -> dict[int | str, Json]:
     """What each of these statuses means."""
     return {status: {"description": _MEANINGS[status]} for status in statuses}
@@ -92,11 +101,11 @@ def document(app: FastAPI) -> Json:
         if name is not None:
             content = {"application/json": {"schema": references[bodies[name], "validation"]}}
             operation["requestBody"] = {"required": True, "content": content}
-        elif "content" in operation["responses"].get("422", {}):
+        elif "requestBody" not in operation and "content" in operation["responses"].get("422", {}):
             # FastAPI's own, for parameters: here those are 400.
             del operation["responses"]["422"]
         for parameter in operation.get("parameters", []):
-            if parameter["in"] == "path":
+            if parameter["name"] == "identifier":
                 parameter["schema"]["format"] = "uuid"
     of_parameters = made["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):

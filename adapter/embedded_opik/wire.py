@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import typing
 import zlib
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -71,6 +71,17 @@ def unsorted(sorting: str | None = None, search: str | None = None) -> None:
     for name, value in (("sorting", sorting), ("search", search)):
         if value and value != "[]":
             raise RefusedError(501, f"the parameter '{name}' of lists is not in the embedded store")
+
+
+def lacks(*names: str) -> Callable[[Request], None]:
+    """A dependency that refuses, aloud, parameters that Opik has and the store does not."""
+
+    def refuse(request: Request) -> None:
+        for name in names:
+            if request.query_params.get(name, "") not in {"", "false", "[]"}:
+                raise RefusedError(501, f"the parameter '{name}' is not in the embedded store")
+
+    return refuse
 
 
 def parse[M: BaseModel](model: type[M], body: bytes) -> M:
