@@ -17,7 +17,7 @@ from adapter.opik_rows import KEY
 type Dump = dict[str, dict[str, list[Any]]]
 """By kind and key, each row's content: a row that is stored twice is there twice."""
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _COMMIT = re.compile(r"\b[0-9a-f]{8}\b")
 _NOT_CONTENT = ("rowid", "id", "project_id", "created_at", "last_updated_at", "kilobench_job")
 _OF_DASHBOARDS = ("id", "i", "lastModified")
@@ -115,7 +115,7 @@ class _Reader:
         if isinstance(value, list):
             return [self._named(one) for one in value]
         if isinstance(value, str):
-            value = _UUID.sub(lambda found: self._keys.get(found[0], found[0]), value)
+            value = UUID.sub(lambda found: self._keys.get(found[0], found[0]), value)
             return _COMMIT.sub(lambda found: self._commits.get(found[0], found[0]), value)
         return value
 
