@@ -1,4 +1,4 @@
-"""How many requests a job takes: by its rows, and not by its tasks."""
+"""How many requests a job takes: by its rows and its attachments, and not by its tasks."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from pipelines.run import Options, run
 
 
 def requests(folder: Path, tasks: int, steps: int) -> int:
-    """What a run on one model asks of a store."""
+    """How often a run on one model asks a store, but for its attachments: two requests for each file."""
     job = JobBuilder(folder / "jobs")
     for task in range(tasks):
         job.trial(f"t{task}__1", steps=[user_step(f"Task {task}."), *(agent_step(str(n)) for n in range(steps))])
     with EmbeddedOpik(folder / "opik.db") as server:
         run(Options((folder / "jobs",), "test", server.url), Bars(quiet=True))
         asked = server.app.state.requests
-        return sum(number for (_, path, _), number in asked.items() if "is-alive" not in path)
+        attaching = sum(number for (_, path, _), number in asked.items() if "attachment" in path)
+        assert attaching == 2 * tasks
+        return sum(number for (_, path, _), number in asked.items() if "is-alive" not in path) - attaching
 
 
 def test_no_request_is_for_a_task(tmp_path: Path) -> None:
