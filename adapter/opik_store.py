@@ -312,12 +312,15 @@ class OpikStore:
         self, experiment_id: str, metadata: Object, scores: Mapping[str, float] | None = None
     ) -> None:
         """Sets an experiment's configuration, and its scores unless they are to stay."""
-        # What is absent stays as it is.
-        given = {} if scores is None else {"experiment_scores": [_experiment_score(*one) for one in scores.items()]}
-        self.rest.call(
-            "an experiment's update",
-            lambda api: api.experiments.update_experiment(experiment_id, metadata=metadata, **given),
-        )
+
+        def put(api: OpikApi) -> None:
+            if scores is None:
+                api.experiments.update_experiment(experiment_id, metadata=metadata)
+                return
+            given = [ExperimentScore(name=key, value=value) for key, value in scores.items()]
+            api.experiments.update_experiment(experiment_id, metadata=metadata, experiment_scores=given)
+
+        self.rest.call("an experiment's update", put)
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Removes an experiment with its items; its traces stay."""
@@ -395,7 +398,3 @@ class OpikStore:
 
 def _score_name(score: Score) -> str:
     return f"score {score.name} on {score.row_id}"
-
-
-def _experiment_score(name: str, value: float) -> ExperimentScore:
-    return ExperimentScore(name=name, value=value)
