@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sqlite3
@@ -16,7 +17,8 @@ from adapter.opik_rows import KEY
 type Dump = dict[str, dict[str, list[Any]]]
 """By kind and key, each row's content: a row that is stored twice is there twice."""
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_COMMIT = re.compile(r"\b[0-9a-f]{8}\b")
 _NOT_CONTENT = ("rowid", "id", "project_id", "created_at", "last_updated_at", "kilobench_job")
 _OF_DASHBOARDS = ("id", "i", "lastModified")
 """Keys of a dashboard's configuration that are made anew each time."""
@@ -43,6 +45,7 @@ class _Reader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._keys: dict[str, str] = {}
+        self._commits: dict[str, str] = {}
 
     def _rows(self, table: str) -> list[dict[str, Any]]:
         rows = self._connection.execute(f"SELECT * FROM {table}").fetchall()
@@ -56,6 +59,10 @@ class _Reader:
             self._keys[row["id"]] = row["metadata"][KEY]
         self._keys |= {row["id"]: f"dataset {row['name']}" for row in datasets}
         self._keys |= {row["id"]: f"task {row['data']['task']}" for row in items}
+        prompts, versions = self._rows("prompts"), self._rows("prompt_versions")
+        self._keys |= {row["id"]: f"prompt {row['name']}" for row in prompts}
+        for row in versions:
+            self._keys[row["id"]] = self._commits[row["commit_hash"]] = f"version of {self._keys[row['prompt_id']]}"
         found: dict[str, dict[str, list[Any]]] = defaultdict(lambda: defaultdict(list))
 
         def add(kind: str, key: str, content: Any) -> None:
@@ -70,7 +77,7 @@ class _Reader:
             key = f"{row['entity_type']} {self._name(row['entity_id'])} {row['name']}"
             add("score", key, _content(row) | {"entity_id": None})
         for row in experiments:
-            add("experiment", self._keys[row["id"]], _content(row) | {"dataset_id": self._name(row["dataset_id"])})
+            add("experiment", self._keys[row["id"]], self._named(_content(row)))
         for row in self._rows("experiment_items"):
             where = (self._name(row[name]) for name in ("experiment_id", "trace_id"))
             add("experiment item", " ".join(map(str, where)), self._name(row["dataset_item_id"]))
@@ -80,7 +87,22 @@ class _Reader:
             add("dataset item", f"{self._name(row['dataset_id'])} {row['data']['task']}", row["data"])
         for row in self._rows("dashboards"):
             add("dashboard", row["name"], self._named(_content(row)))
+        for row in prompts:
+            add("prompt", row["name"], _content(row))
+        for row in versions:
+            key = self._keys[row["prompt_id"]]
+            add("prompt version", key, _content(row) | {"prompt_id": key, "commit_hash": None})
+        for row in self._rows("attachments"):
+            where = f"{self._name(row['entity_id'])} {row['file_name']}"
+            add("attachment", where, (row["mime_type"], row["file_size"], self._data(row["rowid"])))
         return {kind: {key: sorted(rows, key=repr) for key, rows in of.items()} for kind, of in found.items()}
+
+    def _data(self, attachment: int) -> str:
+        """A digest of an attachment's content."""
+        chunks = self._connection.execute(
+            "SELECT data FROM attachment_chunks WHERE attachment = ? ORDER BY number", (attachment,)
+        )
+        return hashlib.sha256(b"".join(data for (data,) in chunks)).hexdigest()
 
     def _name(self, row_id: str | None) -> str | None:
         """What is known of the row of an id; `gone` where there is none."""
@@ -92,8 +114,9 @@ class _Reader:
             return {name: self._named(one) for name, one in value.items() if name not in _OF_DASHBOARDS}
         if isinstance(value, list):
             return [self._named(one) for one in value]
-        if isinstance(value, str) and _UUID.search(value):
-            return sorted(self._keys.get(one, "gone") for one in _UUID.findall(value))
+        if isinstance(value, str):
+            value = UUID.sub(lambda found: self._keys.get(found[0], found[0]), value)
+            return _COMMIT.sub(lambda found: self._commits.get(found[0], found[0]), value)
         return value
 
 
