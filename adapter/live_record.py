@@ -12,6 +12,7 @@ from typing import cast
 from opik.rest_api.types import SpanPublic, TracePublic
 
 from adapter.jobs import stable_uuid
+from adapter.live_traces import CREATED_FROM, LIVE
 from adapter.loose import Json, as_text, mapping, number, sequence, text
 from adapter.models import explicit
 from adapter.status import BY_REWARD, status
@@ -29,15 +30,14 @@ from adapter.trial import (
     Variant,
 )
 
-LIVE = "live"
-"""The job's name: the trace does not tell it."""
-_CREATED_FROM = "harbor"
+JOB_NAME = "live"
+"""The trace does not tell the job."""
 _STEP = "step_"
 
 
 def is_live(trace: TracePublic) -> bool:
     """Whether the live integration made a trace."""
-    return _json(trace.metadata).get("created_from") == _CREATED_FROM
+    return _json(trace.metadata).get(CREATED_FROM) == LIVE
 
 
 def live_trial(trace: TracePublic, spans: Sequence[SpanPublic]) -> tuple[Trial, dict[int, str]]:
@@ -60,7 +60,7 @@ def live_trial(trace: TracePublic, spans: Sequence[SpanPublic]) -> tuple[Trial, 
     trial = Trial(
         job_id=stable_uuid(f"live:{trace.project_id}"),
         trial_id=str(trace.id),
-        job=LIVE,
+        job=JOB_NAME,
         trial=name,
         task=text(got.get("task_name")) or text(task.get("name")) or name.rsplit("__", 1)[0],
         dataset=text(task.get("source")) or "adhoc",

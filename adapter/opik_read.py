@@ -19,8 +19,8 @@ from adapter.opik_connection import Connection
 from adapter.opik_rest import Identified, Rest, if_there
 from adapter.opik_rows import trial_key
 from adapter.opik_stored import FoundItem, Stored, scores_of
-from adapter.opik_traces import stored_trial
-from adapter.trial import Trial
+from adapter.opik_traces import as_json, stored_trial
+from adapter.trial import Object, Trial
 
 _PAGE = 100
 _SPANS_AT_ONCE = 500
@@ -44,6 +44,15 @@ class FoundTrial:
     spans: dict[str, Stored]
 
 
+@dataclass(frozen=True, slots=True)
+class FoundExperiment:
+    """An experiment in Opik, whoever made it; `metadata` is its configuration."""
+
+    id: str
+    name: str
+    metadata: Object
+
+
 class _FoundSpan(SpanPublic, Identified):
     id: str  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]  # a stored one has it
 
@@ -55,26 +64,38 @@ class OpikReader:
         self._rest = Rest(connection.client)
         self._projects: dict[str, str] = {}
 
-    def of_experiment(self, name: str) -> list[str]:
-        """The traces in the experiments of this name: Opik may hold several.
+    def experiments(self, name: str) -> list[FoundExperiment]:
+        """The experiments of this name: Opik may hold several.
 
         Raises:
             BadInputError: there is none.
             IncompleteError: Opik refuses, or is still in trouble after the last try.
         """
-        ids = {str(one.id) for one in self._experiments(name) if one.name == name}
-        if not ids:
+        found = [
+            FoundExperiment(str(one.id), name, dict(as_json(one.metadata)))
+            for one in self._experiments(name)
+            if one.name == name
+        ]
+        if not found:
             raise BadInputError(
                 f"Opik holds no experiment {name}.", "`kilobench run` prints their names: dataset/variant/job."
             )
+        return found
+
+    def of_experiment(self, experiment: FoundExperiment) -> Iterator[str]:
+        """The traces in an experiment.
+
+        Raises:
+            IncompleteError: Opik refuses, or is still in trouble after the last try.
+        """
 
         def page(api: OpikApi, size: int, after: str | None) -> Iterator[bytes]:
             return api.experiments.stream_experiment_items(
-                experiment_name=name, limit=size, last_retrieved_id=after, truncate=True
+                experiment_name=experiment.name, limit=size, last_retrieved_id=after, truncate=True
             )
 
         items = self._rest.rows("the items of an experiment", FoundItem, page)
-        return list(dict.fromkeys(item.trace_id for item in items if item.experiment_id in ids))
+        return (item.trace_id for item in items if item.experiment_id == experiment.id)
 
     def _experiments(self, name: str) -> Iterator[ExperimentPublic]:
         """Those whose names hold this one."""

@@ -308,16 +308,19 @@ class OpikStore:
             ),
         )
 
-    def update_experiment(self, experiment_id: str, metadata: Object, scores: Mapping[str, float]) -> None:
-        """Sets an experiment's configuration and scores."""
-        self.rest.call(
-            "an experiment's update",
-            lambda api: api.experiments.update_experiment(
-                experiment_id,
-                metadata=metadata,
-                experiment_scores=[ExperimentScore(name=key, value=value) for key, value in scores.items()],
-            ),
-        )
+    def update_experiment(
+        self, experiment_id: str, metadata: Object, scores: Mapping[str, float] | None = None
+    ) -> None:
+        """Sets an experiment's configuration, and its scores unless they are to stay."""
+
+        def put(api: OpikApi) -> None:
+            if scores is None:
+                api.experiments.update_experiment(experiment_id, metadata=metadata)
+                return
+            given = [ExperimentScore(name=key, value=value) for key, value in scores.items()]
+            api.experiments.update_experiment(experiment_id, metadata=metadata, experiment_scores=given)
+
+        self.rest.call("an experiment's update", put)
 
     def delete_experiment(self, experiment_id: str) -> None:
         """Removes an experiment with its items; its traces stay."""

@@ -15,10 +15,8 @@ from adapter.opik_prompts import StoredPrompt
 from adapter.opik_rows import JOB, KEY, trial_key
 from adapter.opik_store import OpikStore, Stored, StoredExperiment
 from adapter.trial import Object, Source, Trial, Variant
+from pipelines.prompt_library import PROMPTS, named
 from pipelines.written import Written
-
-PROMPTS = "judge_prompts"
-"""The key in an experiment's configuration: by `criterion@version`, the prompt's name and commit in Opik."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +245,7 @@ def _experiment(
     name = f"{trial.dataset}/{trial.variant.name}/{trial.job}"
     found = stored.get(key)
     if prompts is not None:
-        metadata[PROMPTS] = {version: f"{one.name} {one.commit}" for version, one in prompts.items()}
+        metadata[PROMPTS] = named(prompts)
     elif found is not None and PROMPTS in found.metadata:
         metadata[PROMPTS] = found.metadata[PROMPTS]
     if found is None:

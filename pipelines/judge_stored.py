@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from adapter.errors import BadInputError, ExitCode, UnreadableError
+from adapter.loose import text
 from adapter.opik_connection import Connection, connect
-from adapter.opik_read import FoundTrial, OpikReader
+from adapter.opik_read import FoundExperiment, FoundTrial, OpikReader
+from adapter.opik_rows import KEY
 from adapter.opik_store import OpikStore, Stored
+from adapter.trial import Object
 from judges.verdict import Verdict
 from pipelines.alone import alone
 from pipelines.inspected import InspectedFinding
 from pipelines.judge import Judgement, judge_trial, store_verdicts
 from pipelines.progress import Advance, Bars
+from pipelines.prompt_library import PROMPTS, named, store_prompts
 from pipelines.results import SkippedItem
 from pipelines.stored_results import JudgedTrial, JudgeResult
 from pipelines.verdicts import VerdictCounter
+from pipelines.written import Written
 
 TOGETHER = 20
 """Trials whose scores are written at a time: what is written of them is not judged again after a stop."""
@@ -95,11 +100,13 @@ def judge_stored(which: Which, opik: str | None, bars: Bars) -> JudgeResult:
     with connect(opik, which.project or "kilobench") as connection, alone(connection.address), bars.showing():
         reader = OpikReader(connection)
         done = _Judged()
-        ids = _ids(which, reader)
+        experiments = [one for name in which.experiments for one in reader.experiments(name)]
+        ids = _ids(which, experiments, reader)
         _judge(ids, reader, connection, done, bars.stage("Judge", "traces", None))
         if not done.trials:
             reasons = "; ".join(f"{one.path}: {one.reason}" for one in done.skipped[:3]) or "no trace matches"
             raise BadInputError(f"No stored trial was found: {reasons}.", "Name others, or upload the job first.")
+        _name_prompts(experiments, connection)
         # A project may hold other traces than trials; of those that were named, each was meant.
         is_open = bool(done.skipped) and which.project is None
         return JudgeResult(
@@ -114,11 +121,23 @@ def judge_stored(which: Which, opik: str | None, bars: Bars) -> JudgeResult:
         )
 
 
-def _ids(which: Which, reader: OpikReader) -> Iterable[str]:
+def _ids(which: Which, experiments: Sequence[FoundExperiment], reader: OpikReader) -> Iterable[str]:
     if which.project is not None:
         return reader.of_project(which.project, which.oql)
-    named = which.traces or [one for name in which.experiments for one in reader.of_experiment(name)]
-    return dict.fromkeys(named)
+    return dict.fromkeys(which.traces or [one for found in experiments for one in reader.of_experiment(found)])
+
+
+def _name_prompts(experiments: Sequence[FoundExperiment], connection: Connection) -> None:
+    """Says in the configuration of experiments that kilobench made what they were judged by now."""
+    for one in experiments:
+        project = text(one.metadata.get("project"))
+        if KEY not in one.metadata or project is None:
+            continue
+        store = OpikStore(connection, project)
+        prompts = named(store_prompts(store, Written()))
+        if one.metadata.get(PROMPTS) != prompts:
+            configuration: Object = {**one.metadata, PROMPTS: prompts}
+            store.update_experiment(one.id, configuration)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 from adapter.opik_prompts import Prompt, StoredPrompt, store_prompt
 from adapter.opik_store import OpikStore
-from adapter.trial import JsonValue
+from adapter.trial import JsonValue, Object
 from judges.criteria import criteria
 from pipelines.written import Written
 from prompts import Criterion
+
+PROMPTS = "judge_prompts"
+"""The key in an experiment's configuration. (`prompts` is Opik's own, for those that the agent was given.)"""
 
 
 def store_prompts(store: OpikStore, written: Written) -> dict[str, StoredPrompt]:
@@ -21,6 +24,11 @@ def store_prompts(store: OpikStore, written: Written) -> dict[str, StoredPrompt]
     stored = {one.prompt_version: store_prompt(store.rest, store.project, _prompt(one)) for one in criteria().values()}
     written.prompts += sum(one.is_new for one in stored.values())
     return stored
+
+
+def named(prompts: Mapping[str, StoredPrompt]) -> Object:
+    """Prompts as an experiment's configuration names them: each one's name and commit in Opik."""
+    return {version: f"{one.name} {one.commit}" for version, one in prompts.items()}
 
 
 def _prompt(criterion: Criterion) -> Prompt:

@@ -11,6 +11,7 @@ from builder import JobBuilder, agent_step, user_step
 
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.opik_connection import Connection
+from judges.criteria import criteria
 
 READ = ("Read", {"file_path": "a.py"}, "x = 1")
 MODELS = ("openai/gpt-5-mini", "anthropic/claude-sonnet-4-5")
@@ -62,12 +63,27 @@ def test_an_experiment_is_judged_and_no_other(
 ) -> None:
     result = judge(kilobench, server, "--experiment", f"set/toy@1.0/{MODELS[0]}/job")
     assert result.code == 0
-    assert [one["trial"] for one in result.json["trials"]] == [one["trial"] for one in result.json["trials"]]
     judged = {one["trial"] for one in result.json["trials"]}
     assert judged == {name for name in ALL if MODELS[0][:4] in name}
     assert flagged(connection) == {name: {"step 3", "step 4"} if name in judged else set() for name in ALL}
     assert {(one["step"], one["label"]) for one in result.json["verdicts"]} == {(3, "redundant"), (4, "redundant")}
     assert all(one["flagged"]["efficiency_flagged"] == 0.5 for one in result.json["trials"])
+
+
+def test_an_experiment_says_what_it_was_judged_by_and_keeps_its_scores(
+    uploaded: Any, server: EmbeddedOpik, connection: Connection, kilobench: Any
+) -> None:
+    def configured() -> dict[str, Any]:
+        found = connection.client.rest_client.experiments.find_experiments(size=10).content or []
+        return {str(one.name): (one.metadata, one.experiment_scores) for one in found}
+
+    before = configured()
+    name = f"set/toy@1.0/{MODELS[0]}/job"
+    judge(kilobench, server, "--experiment", name)
+    after = configured()
+    assert {one for one in after if after[one] != before[one]} == {name}
+    assert set(after[name][0]["judge_prompts"]) == {one.prompt_version for one in criteria().values()}
+    assert after[name][1] == before[name][1]
 
 
 def test_judging_again_writes_nothing(uploaded: Any, server: EmbeddedOpik, kilobench: Any) -> None:

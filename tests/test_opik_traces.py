@@ -58,7 +58,7 @@ def test_a_trial_comes_back_from_opik_as_it_went(trial: Trial, opik: Connection)
 
 def real_trials(shared_data: Path) -> Iterator[Trial]:
     """Every trial of the real jobs that has a result."""
-    for job in find_jobs([shared_data / "harbor-jobs", shared_data / "codetracer"]):
+    for job in find_jobs([shared_data / name for name in ("harbor-jobs", "codetracer", "atif")]):
         for trial in read_trials([job], [], lambda _: None):
             if why_not(trial) is None:
                 yield trial
