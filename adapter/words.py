@@ -19,7 +19,7 @@ class Words:
         """Whether any of the words stands in a text; what is no UTF-8 in it stands for `?`."""
         if self._schema.isinstance_python(text):
             return True
-        if _ANY.isinstance_python(text):
+        if text.isascii() or _ANY.isinstance_python(text):
             return False
         # The engine takes neither bytes that are no text nor half a character.
         whole = text.encode("utf-8", "replace") if isinstance(text, str) else text.decode("utf-8", "replace")
