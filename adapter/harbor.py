@@ -17,7 +17,7 @@ from adapter.layout import folder_name
 from adapter.loose import EMPTY, Json, mapping, moment, sequence, text
 from adapter.models import normalise
 from adapter.prices import is_free
-from adapter.redact import may_hold_secrets, redact
+from adapter.redact import may_hold_secrets, redact, rules_digest
 from adapter.resumed import mark_repeats
 from adapter.rewards import read_rewards
 from adapter.status import BY_REWARD, Grading, status
@@ -156,6 +156,7 @@ def _trial(
         source_trial_id=_source_trial(config, files),
         origins=identity.origins | _dataset_origins(result, source, job),
         files=tuple(files.trajectories),
+        redaction=rules_digest(),
     )
     if result and broken is None:
         findings.extend(result_findings(result))
@@ -167,8 +168,26 @@ def _trial(
         trial = _renamed(trial)
     if not (files.may_hold_secrets or may_hold_secrets(f"{name} {names}".encode("utf-8", "replace"))):
         return trial
-    clean = redact(trial)
+    clean = _told_apart(redact(trial), trial)
+    if files.secrets and not any(finding.code == "redacted" for finding in clean.findings):
+        what = ", ".join(f"{count} {kind}" for kind, count in sorted(files.secrets.items()))
+        message = f"Secrets were replaced in the trajectory files that go up, in parts that are not read: {what}."
+        clean = clean.with_findings(Finding("redacted", Severity.WARNING, message))
     return clean if clean.trial == trial.trial else _renamed(clean)
+
+
+def _told_apart(clean: Trial, trial: Trial) -> Trial:
+    """The redacted trial with sub-agents that have names of their own, as they had before."""
+    names: dict[str, str] = {}
+    steps: list[Step] = []
+    for before, after in zip(trial.steps, clean.steps, strict=True):
+        name, number = after.subagent, 1
+        while names.get(name, before.subagent) != before.subagent:
+            number += 1
+            name = f"{after.subagent}#{number}"
+        names[name] = before.subagent
+        steps.append(after if name == after.subagent else replace(after, subagent=name))
+    return clean if set(names.values()) == names.keys() else replace(clean, steps=tuple(steps))
 
 
 def _renamed(trial: Trial) -> Trial:

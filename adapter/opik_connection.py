@@ -90,10 +90,11 @@ def connect(where: str | None, project: str) -> Generator[Connection]:
         host = where
         if embedded:
             host = stack.enter_context(_embedded()).url
+        _check_configured(host)
         client = _client(host, project, embedded=embedded)
         stack.callback(_end, client)
         url = client.config.url_override.rstrip("/")
-        address = f"http://127.0.0.1:{EMBEDDED_PORT}" if embedded else url.removesuffix("/api")
+        address = f"http://127.0.0.1:{EMBEDDED_PORT}" if embedded else _shown(url).removesuffix("/api")
         _check(client, url)
         yield Connection(client, address, client.config.workspace, embedded)
 
@@ -135,6 +136,25 @@ def _end(client: opik.Opik) -> None:
         client.end()
 
 
+def _check_configured(host: str | None) -> None:
+    """Refuses an address in the SDK's configuration that is none: the SDK tells of it with a traceback."""
+    from opik.config import OpikConfig
+
+    if host is not None:
+        return
+    configured = OpikConfig().url_override
+    if not _is_address(configured):
+        raise BadInputError(
+            f"{configured} is no address.", "Correct OPIK_URL_OVERRIDE, or the file that `opik configure` wrote."
+        )
+
+
+def _shown(url: str) -> str:
+    """An address without the user and password that may stand in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def _is_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
@@ -155,8 +175,14 @@ def _check(client: opik.Opik, url: str) -> None:
     try:
         # Once: where nothing listens, nobody wants to wait to be told so.
         httpx.get(f"{url}/is-alive/ping", timeout=10.0).raise_for_status()
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise IncompleteError(f"Opik at {_shown(url)} is in trouble: it answers {status}.", hint) from error
+        end = hint if url.endswith("/api") else f"An API's address ends in /api: try {_shown(url)}/api."
+        raise BadInputError(f"What answers at {_shown(url)} is no Opik's API: {status}.", end) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise IncompleteError(f"No Opik answers at {url}: {error or type(error).__name__}.", hint) from error
+        raise IncompleteError(f"No Opik answers at {_shown(url)}: {error or type(error).__name__}.", hint) from error
     try:
         page = Rest(client).call(
             "a first question",
@@ -167,7 +193,9 @@ def _check(client: opik.Opik, url: str) -> None:
         if trouble(cause) is not None:
             raise
         is_opik = not isinstance(cause, ValidationError) and (status_of(cause) or 0) >= HTTPStatus.BAD_REQUEST
-        said = f"Opik at {url} refuses: {error.what}" if is_opik else f"What answers at {url} is no Opik."
+        said = (
+            f"Opik at {_shown(url)} refuses: {error.what}" if is_opik else f"What answers at {_shown(url)} is no Opik."
+        )
         raise BadInputError(said, hint) from error
     if page.content is None:
-        raise BadInputError(f"What answers at {url} is no Opik.", hint)
+        raise BadInputError(f"What answers at {_shown(url)} is no Opik.", hint)

@@ -39,5 +39,8 @@ def telling(what: str) -> Generator[None]:
             f"What answers {what} is no Opik, or one that this version does not know: {error.errors()[0]['msg']}",
             "Check the address (--opik or OPIK_URL_OVERRIDE).",
         ) from error
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        raise IncompleteError(f"Opik refused {what}: {status}", _HINTS.get(status, AGAIN)) from error
     except httpx.HTTPError as error:
         raise IncompleteError(f"Opik did not answer while {what}: {error or type(error).__name__}", AGAIN) from error

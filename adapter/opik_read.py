@@ -8,18 +8,21 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
+from uuid import UUID
 
 from opik.api_objects.opik_query_language import OpikQueryLanguage
 from opik.rest_api.client import OpikApi
-from opik.rest_api.core.api_error import ApiError
 from opik.rest_api.types import ExperimentPublic, FeedbackScorePublic, SpanPublic, TraceFilterPublic, TracePublic
 
 from adapter.errors import BadInputError, IncompleteError, UnreadableError
 from adapter.opik_connection import Connection
+from adapter.opik_patience import status_of
 from adapter.opik_rest import Identified, Rest, if_there
 from adapter.opik_rows import trial_key
-from adapter.opik_stored import FoundItem, Stored, scores_of
+from adapter.opik_stored import FoundItem, Stored, labels_of, scores_of
 from adapter.opik_traces import as_json, stored_trial
+from adapter.redact import redact
 from adapter.trial import Object, Trial
 
 _PAGE = 100
@@ -136,13 +139,20 @@ class OpikReader:
                 limit=size,
                 last_retrieved_id=after,
                 truncate=True,
-                exclude=["input", "output", "metadata", "feedback_scores", "span_feedback_scores"],
+                # Scores stay: an Opik that leaves them out cannot filter by them.
+                exclude=["input", "output", "metadata"],
             )
 
-        return (row.id for row in self._rest.rows("the search for traces", Identified, page))
+        try:
+            for row in self._rest.rows("the search for traces", Identified, page):
+                yield row.id
+        except IncompleteError as error:
+            if oql is None or status_of(error.__cause__) != HTTPStatus.BAD_REQUEST:
+                raise
+            raise BadInputError(f"Opik does not take --filter {oql}: {error.what}", "Correct the filter.") from error
 
     def trial(self, trace_id: str) -> FoundTrial:
-        """The trial that a trace stands for.
+        """The trial that a trace stands for, without secrets: others than kilobench may have stored it.
 
         Raises:
             UnreadableError: there is no such trace, or it is no trial; the message says why.
@@ -153,11 +163,12 @@ class OpikReader:
             raise UnreadableError("Opik holds no such trace")
         spans = list(self._spans(trace.project_id, trace_id))
         found = stored_trial(trace, spans)
+        trial = redact(found.trial)
         by_id = {span.id: span for span in spans}
         return FoundTrial(
-            trial=found.trial,
+            trial=trial,
             project=self._project(trace.project_id),
-            trace={trial_key(found.trial): _stored(trace, trace.feedback_scores, trace_id)},
+            trace={trial_key(trial): _stored(trace, trace.feedback_scores, trace_id)},
             spans={
                 key: _stored(by_id[span_id], by_id[span_id].feedback_scores, trace_id)
                 for key, span_id in found.span_ids.items()
@@ -166,14 +177,10 @@ class OpikReader:
 
     def _trace(self, trace_id: str) -> TracePublic | None:
         try:
-            return self._rest.call(
-                f"trace {trace_id}", lambda api: if_there(lambda: api.traces.get_trace_by_id(trace_id))
-            )
-        except IncompleteError as error:
-            cause = error.__cause__
-            if isinstance(cause, ApiError) and cause.status_code == 400:  # It is no id.
-                return None
-            raise
+            known = str(UUID(trace_id))
+        except ValueError:
+            return None
+        return self._rest.call(f"trace {known}", lambda api: if_there(lambda: api.traces.get_trace_by_id(known)))
 
     def _spans(self, project_id: str, trace_id: str) -> Iterator[_FoundSpan]:
         def page(api: OpikApi, size: int, after: str | None) -> Iterator[bytes]:
@@ -199,6 +206,7 @@ def _stored(row: TracePublic | _FoundSpan, scores: list[FeedbackScorePublic] | N
         id=str(row.id),
         digest=None,
         scores={one.name: scores_of(str(row.id), one) for one in scores or ()},
+        labels=labels_of(scores or ()),
         start_time=row.start_time,
         has=frozenset(),
         trace_id=trace_id,

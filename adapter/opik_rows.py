@@ -9,7 +9,7 @@ trial, is a `general` span around its steps. A cost stands only on the step that
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -26,6 +26,9 @@ STEPS, LEFT_OUT = "steps", "characters_left_out"
 
 NOT_NEW = "not_new"
 """In place of a cost's provenance: what a regrade repeats was spent by the trial that it grades, and costs 0 here."""
+
+NO_TRACEBACK = "not recorded"
+"""Where there is none: Opik's own description asks for one."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The start of what has no known time; such a row says so in its metadata."""
@@ -54,6 +57,11 @@ class Row:
     cost_usd: float | None = None
     error: tuple[str, str, str] | None = None
     """exception type, message, traceback"""
+
+
+def without_files(trace: Row, names: Sequence[str]) -> Row:
+    """A trace that says which of its trial's files Opik did not take; its digest is that of no complete one."""
+    return replace(trace, metadata=trace.metadata | {"not_attached": list(names)}, digest=f"{trace.digest}-short")
 
 
 def trial_key(trial: Trial) -> str:
@@ -236,7 +244,7 @@ def _trace(trial: Trial, cost: TrialCost, after: tuple[Step, ...]) -> Row:
         tags=tuple(
             tag[:100] for tag in ("kilobench", f"job:{trial.job}", f"dataset:{trial.dataset}", f"status:{trial.status}")
         ),
-        error=None if error is None else (error.type, clip(error.message), clip(error.traceback or "")),
+        error=None if error is None else (error.type, clip(error.message), clip(error.traceback or NO_TRACEBACK)),
     )
 
 

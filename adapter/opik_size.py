@@ -47,16 +47,24 @@ def fitted(input: Object, output: Object, rest: Mapping[str, object]) -> Content
         rest: what goes up as it is; its `key` is no content.
     """
     fixed = {name: value for name, value in rest.items() if name != "key"}
-    for longest in _SHORTER:
+    # What cannot be cut may be too large by itself: then nothing is gained by cutting the rest further.
+    shorter = _SHORTER if len(to_json(fixed)) < LARGEST_ROW else _SHORTER[:1]
+    for longest in shorter:
         cutter = _Cutter(longest)
         content = {"input": cutter.object(input), "output": cutter.object(output)}
         data = to_json(fixed | content)
-        if len(data) <= LARGEST_ROW:
+        if len(data) <= LARGEST_ROW or len(shorter) == 1:
             return _content(content["input"], content["output"], data, cutter.left_out)
-    # Not a few long texts but very many short ones.
-    left_out = len(to_json(input)) + len(to_json(output))
-    mark: Object = {"left_out": _mark(left_out)}
-    return _content(mark, mark, to_json(fixed | {"input": mark, "output": mark}), left_out)
+    # Not a few long texts but very many short ones: the larger side goes, and the other one where that is not enough.
+    sides: dict[str, Object] = {"input": input, "output": output}
+    left_out, data = 0, b""
+    for side in sorted(sides, key=lambda side: len(to_json(sides[side])), reverse=True):
+        left_out += (lost := len(to_json(sides[side])))
+        sides[side] = {"left_out": _mark(lost)}
+        data = to_json(fixed | sides)
+        if len(data) <= LARGEST_ROW:
+            break
+    return _content(sides["input"], sides["output"], data, left_out)
 
 
 def _content(input: Object, output: Object, data: bytes, left_out: int) -> Content:  # noqa: A002

@@ -80,6 +80,7 @@ class OpikStore:
         self.refused: dict[str, str] = {}
         self.project = project
         self._project_id: str | None = None
+        self._owners: dict[str, str] = {}
         self._find_project()
 
     def _find_project(self) -> None:
@@ -219,14 +220,14 @@ class OpikStore:
         """Takes a score from a trace."""
         self.rest.call(
             "the removal of a score",
-            lambda api: api.traces.delete_trace_feedback_score(score.row_id, name=score.name),
+            lambda api: api.traces.delete_trace_feedback_score(score.row_id, name=score.name, author=score.author),
         )
 
     def delete_span_score(self, score: Score) -> None:
         """Takes a score from a span."""
         self.rest.call(
             "the removal of a score",
-            lambda api: api.spans.delete_span_feedback_score(score.row_id, name=score.name),
+            lambda api: api.spans.delete_span_feedback_score(score.row_id, name=score.name, author=score.author),
         )
 
     def dataset(self, name: str) -> dict[str, Object]:
@@ -242,11 +243,13 @@ class OpikStore:
 
         def page(api: OpikApi, size: int, after: str | None) -> Iterator[bytes]:
             return api.datasets.stream_dataset_items(
-                dataset_name=name, project_name=self.project, steam_limit=size, last_retrieved_id=after
+                dataset_name=name, project_name=self._owners[name], steam_limit=size, last_retrieved_id=after
             )
 
         what = f"dataset {name}"
-        if self.rest.call(what, find) is None:
+        there = self.rest.call(what, find)
+        self._owners[name] = self._owner(there)
+        if there is None:
             self.rest.call(what, make, there=find)
             return {}
         items = self._rows(what, FoundTask, page)
@@ -255,6 +258,13 @@ class OpikStore:
             task: data | {"id": item} for item, data in found.items() if (task := text(data.get("task"))) is not None
         }
 
+    def _owner(self, dataset: DatasetPublic | None) -> str:
+        """The project that a dataset is in: its name may be another project's, whose items are then ours, too."""
+        owner = None if dataset is None else dataset.project_id
+        if owner is None or owner == self._project_id:
+            return self.project
+        return self.rest.call("a dataset's project", lambda api: api.projects.get_project_by_id(owner)).name
+
     def send_dataset_items(self, dataset: str, items: Mapping[str, Object]) -> None:
         """Stores dataset items by id, all as one version of the dataset."""
         version = generate_id()
@@ -262,7 +272,7 @@ class OpikStore:
         def put(api: OpikApi, batch: Sequence[tuple[str, Object]]) -> None:
             api.datasets.create_or_update_dataset_items(
                 dataset_name=dataset,
-                project_name=self.project,
+                project_name=self._owners.get(dataset, self.project),
                 batch_group_id=version,
                 items=[DatasetItemWrite(id=item_id, source="sdk", data=data) for item_id, data in batch],
             )

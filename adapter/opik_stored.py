@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
@@ -25,6 +25,8 @@ class Score:
     value: float
     category: str | None = None
     reason: str | None = None
+    author: str | None = field(default=None, compare=False)
+    """who gave a stored one: one is removed for its author alone"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,11 @@ class Stored:
         id: its id.
         digest: of its content.
         scores: what is scored under each name: one score, or one for each author. A person's labels are not here.
+        labels: names under which people alone have scored it.
         start_time: its start.
         has: which of `end_time`, `usage`, `cost` and `error` are stored with it.
         trace_id: the trace it belongs to; a trace's own id.
+        parent_id: the span it stands under.
         twins: further rows under the same key, by ascending id: two machines stored it at the same time.
     """
 
@@ -47,6 +51,8 @@ class Stored:
     start_time: datetime
     has: frozenset[str]
     trace_id: str
+    parent_id: str | None = None
+    labels: frozenset[str] = frozenset()
     twins: tuple[Stored, ...] = ()
 
 
@@ -71,6 +77,7 @@ class FoundRow(Identified):
 
     metadata: _Metadata | None = None
     trace_id: str | None = None
+    parent_span_id: str | None = None
     start_time: datetime
     end_time: datetime | None = None
     usage: object | None = None
@@ -93,12 +100,15 @@ class FoundTask(Identified):
 
 
 def by_key(found: Iterable[FoundRow]) -> dict[str, Stored]:
-    """Stored rows by key; of several under one key the oldest id counts, and the others are its twins."""
-    rows: dict[str, list[Stored]] = {}
+    """Stored rows by key; of several under one key the oldest id counts, and the others are its twins.
+
+    Opik names a trace once for each experiment that it is in: that is one row.
+    """
+    rows: dict[str, dict[str, Stored]] = {}
     for row in found:
         if row.metadata is not None and row.metadata.key is not None:
-            rows.setdefault(row.metadata.key, []).append(_stored(row, row.metadata.digest))
-    return {key: with_twins(several) for key, several in rows.items()}
+            rows.setdefault(row.metadata.key, {})[row.id] = _stored(row, row.metadata.digest)
+    return {key: with_twins(several.values()) for key, several in rows.items()}
 
 
 def with_twins[S: (Stored, StoredExperiment)](rows: Iterable[S]) -> S:
@@ -118,23 +128,31 @@ def _stored(row: FoundRow, digest: str | None) -> Stored:
         id=row.id,
         digest=digest,
         scores={one.name: scores_of(row.id, one) for one in row.feedback_scores or ()},
+        labels=labels_of(row.feedback_scores or ()),
         start_time=row.start_time,
         has=frozenset(name for name, value in there.items() if value),
         trace_id=row.trace_id or row.id,
+        parent_id=row.parent_span_id,
     )
 
 
 def scores_of(row_id: str, score: FeedbackScorePublic) -> tuple[Score, ...]:
     """What programs scored under one name; Opik shows the mean of several authors, and each beside it."""
-    authors = list((score.value_by_author or {}).values())
-    given = [(one.source, one.value, one.category_name, one.reason) for one in authors]
+    authors = score.value_by_author or {}
+    given = [(author, one.source, one.value, one.category_name, one.reason) for author, one in authors.items()]
     if len(given) < 2:
-        given = [(score.source, score.value, score.category_name, score.reason)]
+        author = next(iter(authors), None)
+        given = [(author, score.source, score.value, score.category_name, score.reason)]
     return tuple(
-        Score(row_id, score.name, float(value), category, reason)
-        for source, value, category, reason in given
+        Score(row_id, score.name, float(value), category, reason, author)
+        for author, source, value, category, reason in given
         if source == "sdk" and value is not None
     )
+
+
+def labels_of(scores: Iterable[FeedbackScorePublic]) -> frozenset[str]:
+    """The names under which people have scored a row, and no program has."""
+    return frozenset(one.name for one in scores if one.source == "ui" and not scores_of("", one))
 
 
 def experiments_by_key(found: Iterable[ExperimentPublic], project: str) -> dict[str, StoredExperiment]:

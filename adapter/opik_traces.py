@@ -15,7 +15,7 @@ from adapter.errors import UnreadableError
 from adapter.live_record import is_live, live_trial
 from adapter.loose import Json, count, mapping, sequence, text
 from adapter.opik_record import RECORD, message_in, step_in, trial_in
-from adapter.opik_rows import KEY, LEFT_OUT, STEPS, step_key
+from adapter.opik_rows import KEY, LEFT_OUT, NO_TRACEBACK, STEPS, step_key
 from adapter.trial import Finding, JsonValue, Severity, Step, ToolCall, Trial, TrialException
 
 
@@ -82,7 +82,8 @@ def _uploaded(trace: TracePublic, metadata: Json, spans: Mapping[str, SpanPublic
         findings.append(Finding("cut_in_opik", Severity.WARNING, message))
     expected = count(metadata.get(STEPS)) or 0
     if len(steps) < expected:
-        message = f"{expected - len(steps)} of {expected} steps are not in Opik: upload the job again."
+        what = "they were too many for Opik" if left_out else "upload the job again"
+        message = f"{expected - len(steps)} of {expected} steps are not in Opik: {what}."
         findings.append(Finding("steps_not_in_opik", Severity.WARNING, message))
         trial = replace(trial, is_whole=False)
     ids = {key: str(span.id) for key, span in spans.items() if span.type == "llm"}
@@ -115,4 +116,10 @@ def _call(span: SpanPublic) -> ToolCall:
 
 def _exception(trace: TracePublic) -> TrialException | None:
     error = trace.error_info
-    return None if error is None else TrialException(error.exception_type, error.message or "", error.traceback or None)
+    return (
+        None
+        if error is None
+        else TrialException(
+            error.exception_type, error.message or "", None if error.traceback == NO_TRACEBACK else error.traceback
+        )
+    )

@@ -133,12 +133,14 @@ class _Cleaner:
         """The items under their clean keys; keys that become the same are numbered, so that none is lost."""
         names: dict[object, object] = {value: items[name] for name, value in _NAMED if {name, value} <= items.keys()}
         clean: dict[object, object] = {}
+        numbers: dict[object, int] = {}
         for key, item in items.items():
             same = plain = self.value(key)
-            number = 1
+            number = numbers.get(plain, 1)
             while same in clean or (same != key and same in items):
                 number += 1
                 same = f"{plain} ({number})"
+            numbers[plain] = number
             clean[same] = self._named(names.get(key, key), item)
         return clean
 

@@ -253,8 +253,9 @@ class SourceFile:
 
     Attributes:
         path: below the trial's folder.
-        size: its bytes.
-        digest: the beginning of the SHA-256 of its bytes, in hexadecimal digits.
+        size: its bytes, without the secrets that stood in it.
+        digest: the beginning of the SHA-256 of these bytes, in hexadecimal digits. (That of the file itself would tell
+            whoever guesses a secret whether the guess is right.)
     """
 
     path: str
@@ -284,6 +285,7 @@ class Trial:
             the place of that trial's.
         origins: where each field of the variant and of the dataset was found, by the field's name.
         files: the trajectory files that it was read from. No other field refers to a file.
+        redaction: which rules it was redacted by, as a short hash; None for what was not read from files.
     """
 
     job_id: str
@@ -311,6 +313,7 @@ class Trial:
     source_trial_id: str | None = None
     origins: dict[str, str] = field(default_factory=dict[str, str])
     files: tuple[SourceFile, ...] = ()
+    redaction: str | None = None
     findings: tuple[Finding, ...] = ()
 
     @property

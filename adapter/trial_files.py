@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from functools import cached_property
 from pathlib import Path
 
 from adapter.errors import UnreadableError
 from adapter.files import inside, is_there, parse_json, read_bytes
 from adapter.loose import EMPTY, Json, mapping
-from adapter.redact import may_hold_secrets
+from adapter.redact import may_hold_secrets, redact_json_bytes
 from adapter.trial import Finding, JsonValue, Severity, SourceFile
 
 
@@ -22,6 +23,7 @@ class TrialFiles:
         findings: what was wrong with the files.
         may_hold_secrets: whether a text that was read is worth a closer look.
         trajectories: the trajectory files that were read.
+        secrets: how many secrets stand in these files, by kind.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,6 +31,7 @@ class TrialFiles:
         self.findings: list[Finding] = []
         self.may_hold_secrets = False
         self.trajectories: list[SourceFile] = []
+        self.secrets: Counter[str] = Counter()
 
     def trajectory(self, path: Path) -> JsonValue:
         """The JSON value in a trajectory's file, or what stands in it before it ends in the middle.
@@ -38,8 +41,8 @@ class TrialFiles:
         """
         data = read_bytes(path, self.folder)
         value = self._parsed(path, data, partial=True)
-        digest = hashlib.sha256(data).hexdigest()[:16]
-        self.trajectories.append(SourceFile(self._place(path), len(data), digest))
+        clean = redact_json_bytes(data, self.secrets)
+        self.trajectories.append(SourceFile(self._place(path), len(clean), hashlib.sha256(clean).hexdigest()[:16]))
         return value
 
     def json(self, path: Path) -> JsonValue:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
 from adapter.errors import BadInputError
 from adapter.opik_connection import home
+
+_HERE = ("127.0.0.1", "localhost", "::1")
 
 
 @contextmanager
@@ -24,7 +27,9 @@ def alone(address: str) -> Generator[None]:
     Raises:
         BadInputError: the home folder cannot be written to.
     """
-    name = "".join(character if character.isalnum() else "-" for character in address)
+    # An Opik on this machine has several addresses, and the embedded store is one behind each that serves it.
+    named = "http://127.0.0.1" if urlsplit(address).hostname in _HERE else address
+    name = "".join(character if character.isalnum() else "-" for character in named)
     try:
         home().mkdir(parents=True, exist_ok=True)
         lock = FileLock(home() / f"{name}.lock")

@@ -13,10 +13,15 @@ from adapter.errors import IncompleteError
 from adapter.opik_ids import fixed, mint
 from adapter.opik_prompts import StoredPrompt
 from adapter.opik_rows import JOB, KEY, trial_key
+from adapter.opik_size import clip
 from adapter.opik_store import OpikStore, Stored, StoredExperiment
 from adapter.trial import Object, Source, Trial, Variant
 from pipelines.prompt_library import PROMPTS, named
 from pipelines.written import Written
+
+LATER = (15.0, 30.0, 60.0)
+"""Seconds that items are waited for beyond the ordinary: an Opik that keeps sums of its experiments shows what was
+added to one when it has made the sums again, a minute later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ class Members:
         place = (trial.dataset, trial.task)
         if self.instructions.get(place) is None:
             asked = (step.message for step in trial.steps if step.source is Source.USER)
-            self.instructions[place] = next(asked, None)
+            first = next(asked, None)
+            self.instructions[place] = None if first is None else clip(first)
 
     def keep(self, keys: AbstractSet[str]) -> None:
         """Forgets the trials of other keys: Opik does not take them."""
@@ -108,7 +114,10 @@ def until_stored(
     """
     new: set[str] = set()
     sent: dict[str, list[str]] = defaultdict(list)
-    for seconds in (0.0, 0.0, *patience):
+    are_items = False
+    for number, seconds in enumerate((0.0, 0.0, *patience, *LATER)):
+        if number >= len(patience) + 2 and not are_items:
+            break
         opik_rest.sleep(seconds)
         before = replace(written)
         experiments = store_once()
@@ -120,6 +129,7 @@ def until_stored(
             gone = [item for experiment, items in sent.items() if experiment not in there for item in items]
             store.delete_experiment_items(gone)
             return [replace(one, is_new=one.id in new) for one in experiments]
+        are_items = written == replace(before, experiment_items=written.experiment_items)
     raise IncompleteError(
         "Opik took experiments or their items and does not hold them as they were sent.",
         "Run the same command again; if it stays so, look at the Opik server's log.",

@@ -10,7 +10,7 @@ from adapter.errors import BadInputError, ExitCode, UnreadableError
 from adapter.loose import text
 from adapter.opik_connection import Connection, connect
 from adapter.opik_read import FoundExperiment, FoundTrial, OpikReader
-from adapter.opik_rows import KEY
+from adapter.opik_rows import KEY, trial_key
 from adapter.opik_store import OpikStore, Stored
 from adapter.trial import Object
 from judges.verdict import Verdict
@@ -63,6 +63,7 @@ class _Judged:
     counts: VerdictCounter = field(default_factory=VerdictCounter)
     skipped: list[SkippedItem] = field(default_factory=list[SkippedItem])
     written: int = 0
+    is_incomplete: bool = False
 
     def add(self, found: FoundTrial, judgement: Judgement) -> None:
         trial = found.trial
@@ -82,6 +83,12 @@ class _Judged:
         )
         self.verdicts.extend(judgement.verdicts)
         self.counts.add(judgement.verdicts)
+
+    def skip_refused(self, store: OpikStore) -> None:
+        """Names what Opik did not take."""
+        self.skipped += [SkippedItem(path=what, reason=reason) for what, reason in store.refused.items()]
+        self.is_incomplete = self.is_incomplete or bool(store.refused)
+        store.refused.clear()
 
 
 def judge_stored(which: Which, opik: str | None, bars: Bars) -> JudgeResult:
@@ -106,9 +113,9 @@ def judge_stored(which: Which, opik: str | None, bars: Bars) -> JudgeResult:
         if not done.trials:
             reasons = "; ".join(f"{one.path}: {one.reason}" for one in done.skipped[:3]) or "no trace matches"
             raise BadInputError(f"No stored trial was found: {reasons}.", "Name others, or upload the job first.")
-        _name_prompts(experiments, connection)
+        _name_prompts(experiments, connection, done)
         # A project may hold other traces than trials; of those that were named, each was meant.
-        is_open = bool(done.skipped) and which.project is None
+        is_open = done.is_incomplete or (bool(done.skipped) and which.project is None)
         return JudgeResult(
             opik=connection.address,
             embedded=connection.is_embedded,
@@ -123,11 +130,12 @@ def judge_stored(which: Which, opik: str | None, bars: Bars) -> JudgeResult:
 
 def _ids(which: Which, experiments: Sequence[FoundExperiment], reader: OpikReader) -> Iterable[str]:
     if which.project is not None:
-        return reader.of_project(which.project, which.oql)
+        # Opik names a trace once for each experiment that it is in.
+        return dict.fromkeys(reader.of_project(which.project, which.oql))
     return dict.fromkeys(which.traces or [one for found in experiments for one in reader.of_experiment(found)])
 
 
-def _name_prompts(experiments: Sequence[FoundExperiment], connection: Connection) -> None:
+def _name_prompts(experiments: Sequence[FoundExperiment], connection: Connection, done: _Judged) -> None:
     """Says in the configuration of experiments that kilobench made what they were judged by now."""
     for one in experiments:
         project = text(one.metadata.get("project"))
@@ -138,6 +146,7 @@ def _name_prompts(experiments: Sequence[FoundExperiment], connection: Connection
         if one.metadata.get(PROMPTS) != prompts:
             configuration: Object = {**one.metadata, PROMPTS: prompts}
             store.update_experiment(one.id, configuration)
+        done.skip_refused(store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,17 +173,23 @@ def _judge(ids: Iterable[str], reader: OpikReader, connection: Connection, done:
                 {key: row for one in of_project for key, row in one.spans.items()},
                 store,
             )
-            done.skipped += [SkippedItem(path=key, reason=reason) for key, reason in store.refused.items()]
-            store.refused.clear()
+            done.skip_refused(store)
 
 
 def _read(ids: Iterable[str], reader: OpikReader, done: _Judged, advance: Advance) -> Iterator[_Work]:
     """What is to be written of each trial; what is no trial is named. Of a trial itself nothing is held."""
+    seen: dict[str, str] = {}
     for trace_id in ids:
         try:
             found = reader.trial(trace_id)
         except UnreadableError as error:
             done.skipped.append(SkippedItem(path=f"trace {trace_id}", reason=str(error)))
+            advance(1)
+            continue
+        twin = seen.setdefault(trial_key(found.trial), trace_id)
+        if twin != trace_id:
+            reason = f"Its trial is in Opik twice, also as trace {twin}: upload its job again."
+            done.skipped.append(SkippedItem(path=f"trace {trace_id}", reason=reason))
         else:
             judgement = judge_trial(found.trial)
             done.add(found, judgement)

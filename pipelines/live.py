@@ -69,6 +69,7 @@ def sort_out(
     folders: AbstractSet[str],
     *,
     has_retries: bool,
+    is_complete: bool,
 ) -> Sorted:
     """Whose each live trace is.
 
@@ -78,6 +79,8 @@ def sort_out(
         noted: what was noted when the job ran, by trace id.
         folders: the names of all trials that the job has, also of those that could not be read.
         has_retries: whether Harbor tried some trials again, under the same name.
+        is_complete: whether the job has ended with all its trials: what was noted of another was thrown away. Else its
+            folder may only be missing.
     """
     found, waiting = Sorted(), defaultdict[str, list[LiveTrace]](list)
     ids = {one.trial_id for one in trials}
@@ -87,7 +90,7 @@ def sort_out(
             waiting[trace.trial].append(trace)
         elif noted[trace.id].trial_id in ids:
             found.replaced.append(trace.id)
-        elif trace.trial in named or trace.trial not in folders:
+        elif trace.trial in named or (is_complete and trace.trial not in folders):
             found.thrown_away.append(trace.id)
         else:
             found.unclear[trace.id] = trace.trial
@@ -176,7 +179,14 @@ class LiveJob:
         folders = {folder.name for folder in self._job.trials}
         stored = {one.id for one in uploaded.traces.values()}
         rest = [one for one in self._live.values() if one.id not in stored]
-        found = sort_out(rest, trials, self._noted, folders, has_retries=self._job.n_retries > 0)
+        found = sort_out(
+            rest,
+            trials,
+            self._noted,
+            folders,
+            has_retries=self._job.n_retries > 0,
+            is_complete=self._job.is_finished and len(folders) >= (self._job.expected_trials or 0),
+        )
         said = self._remove_experiments(uploaded, stored, found)
         said += [
             self._said(f"Its live traces are in the project {name}, and stay there. --project chooses it.")

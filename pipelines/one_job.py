@@ -110,9 +110,10 @@ class OneJob:
             raise self._changed(folder, reason)
         return trial, price_trial(trial)
 
-    def _attach(self, trial: Trial, trace_id: str, store: OpikStore) -> None:
+    def _attach(self, trial: Trial, trace_id: str, store: OpikStore) -> list[str]:
         """Puts a trial's trajectory files at its trace; one that cannot be is named."""
         folder = self._folders[trial_key(trial)]
+        left_out: list[str] = []
         for file in trial.files:
             try:
                 attachment = trajectory_attachment(folder.parent if self._job.is_bare else folder, file)
@@ -122,6 +123,8 @@ class OneJob:
             if reason is not None:
                 what = f"Its file {file.path} ({file.size} bytes) is not attached to its trace: {reason}"
                 self._skipped.append(Skipped(trial.name, what))
+                left_out.append(file.path)
+        return left_out
 
     def _changed(self, folder: Path, reason: str) -> IncompleteError:
         return IncompleteError(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from adapter.opik_ids import mint, minted_at
+from adapter.opik_ids import ROUNDING_SECONDS, mint, minted_at
 from adapter.opik_rows import Row
 from adapter.opik_store import Stored
 
-_FRESH = timedelta(hours=12)
-"""Up to this age of its id a row may be sent again as a whole; Opik Cloud refuses ids older than a day."""
+_FRESH = timedelta(seconds=ROUNDING_SECONDS)
+"""Up to this age of its id a row may be sent again as a whole. No new id is older; Opik Cloud takes ids of up to a day,
+and no Opik can be set to take only those of less than 12 hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,13 @@ class Plan:
     ids: dict[str, str] = field(default_factory=dict[str, str])
     minted: dict[str, str] = field(default_factory=dict[str, str])
 
+    def with_row(self, row: Row, other: Row) -> Plan:
+        """The same with another row in the place of one."""
+        change, send = (
+            [(row_id, other if one is row else one) for row_id, one in part] for part in (self.change, self.send)
+        )
+        return replace(self, change=change, send=send)
+
 
 def plan(
     rows: Sequence[Row], stored: Mapping[str, Stored], minted: Mapping[str, str], project: str, at: datetime
@@ -39,8 +47,8 @@ def plan(
     """How the rows of one trial get to be what is stored.
 
     A row keeps its id. Where that is too old to be sent as new, it is changed in place; but a change in place takes
-    nothing away, and Opik removes no single span: a trial that must lose something, or has a span twice, is removed and
-    sent anew.
+    nothing away, no span is put under another, and Opik removes no single one: a trial that must lose something, or has
+    a span twice or elsewhere, is removed and sent anew.
 
     Args:
         rows: all rows of the trial, its trace first.
@@ -54,7 +62,8 @@ def plan(
     missing = [row for row in rows if row.key not in stored or stored[row.key].digest != row.digest]
     vanished = stored.keys() - {row.key for row in rows}
     doubled = any(one.twins for one in stored.values())
-    if vanished or doubled or any(_must_lose(row, stored.get(row.key), at) for row in missing):
+    moved = any(row.key in stored and _stands_elsewhere(row, stored[row.key], known) for row in missing)
+    if vanished or doubled or moved or any(_must_lose(row, stored.get(row.key), at) for row in missing):
         anew = {row.key: mint(f"{project}|{row.key}|{known.get(row.key, 'new')}", at) for row in rows}
         return Plan(known.get(rows[0].key), [], [(anew[row.key], row) for row in rows], anew, anew)
     new = {row.key: mint(f"{project}|{row.key}", at) for row in missing if row.key not in known}
@@ -65,6 +74,13 @@ def plan(
         ids=ids,
         minted=new,
     )
+
+
+def _stands_elsewhere(row: Row, stored: Stored, known: Mapping[str, str]) -> bool:
+    """Whether a span is stored under another than it should be: Opik would keep it there, beside the new one."""
+    if row.parent_key is None:
+        return stored.parent_id is not None
+    return stored.parent_id is None or stored.parent_id != known.get(row.parent_key)
 
 
 def _is_fresh(row_id: str, at: datetime) -> bool:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
+from adapter.errors import IncompleteError
+from adapter.opik_patience import status_of
 from adapter.opik_prompts import Prompt, StoredPrompt, store_prompt
 from adapter.opik_store import OpikStore
 from adapter.trial import JsonValue, Object
 from judges.criteria import criteria
 from pipelines.written import Written
 from prompts import Criterion
+
+_NOT_TAKEN = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 PROMPTS = "judge_prompts"
 """The key in an experiment's configuration. (`prompts` is Opik's own, for those that the agent was given.)"""
@@ -18,10 +23,20 @@ PROMPTS = "judge_prompts"
 def store_prompts(store: OpikStore, written: Written) -> dict[str, StoredPrompt]:
     """Stores each criterion's prompt where it is missing or says something else; by `criterion@version`.
 
+    One that Opik does not take (its name may be another project's) is named in `store.refused`, and the rest goes on.
+
     Raises:
-        IncompleteError: Opik refuses, or is still in trouble after the last try.
+        IncompleteError: Opik does not answer, or refuses all calls.
     """
-    stored = {one.prompt_version: store_prompt(store.rest, store.project, _prompt(one)) for one in criteria().values()}
+    stored: dict[str, StoredPrompt] = {}
+    for criterion in criteria().values():
+        prompt = _prompt(criterion)
+        try:
+            stored[criterion.prompt_version] = store_prompt(store.rest, store.project, prompt)
+        except IncompleteError as error:
+            if status_of(error.__cause__) not in _NOT_TAKEN:
+                raise
+            store.refused[f"prompt {prompt.name}"] = error.what
     written.prompts += sum(one.is_new for one in stored.values())
     return stored
 

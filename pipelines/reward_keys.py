@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from adapter.errors import BadInputError
+from adapter.jobs import Job
+from adapter.loose import mapping
 from adapter.trial import Trial
+from adapter.trial_files import TrialFiles
 from views import format as fmt
 
 _SHOWN = 8
+
+
+def check_first(jobs: Sequence[Job], wanted: str | None) -> None:
+    """To be asked before anything is sent: a mistyped key would make every stored trial ungraded.
+
+    What stands in results and in the verifier's own files is looked at; `RewardKeys` has the last word.
+
+    Raises:
+        BadInputError: no trial has the reward that was to decide, and some have others.
+    """
+    if wanted is None:
+        return
+    keys = RewardKeys(wanted)
+    for folder in (folder for job in jobs if not job.is_bare for folder in job.trials):
+        files = TrialFiles(folder)
+        if files.has("verifier", "reward.json"):
+            keys.note(files.object(folder / "verifier" / "reward.json"))
+        if files.has("verifier", "reward.txt"):
+            keys.note(["reward"])
+        if files.has("result.json"):
+            keys.note(mapping(mapping(files.object(folder / "result.json").get("verifier_result")).get("rewards")))
+    keys.check()
 
 
 class RewardKeys:
@@ -22,7 +49,11 @@ class RewardKeys:
 
     def add(self, trial: Trial) -> None:
         """Notes a trial's rewards."""
-        for key in trial.rewards:
+        self.note(trial.rewards)
+
+    def note(self, rewards: Iterable[str]) -> None:
+        """Notes the names of rewards."""
+        for key in rewards:
             if key == self._wanted or len(self._there) < _SHOWN:
                 self._there[key] = None
 

@@ -10,6 +10,9 @@ from adapter.opik_store import Score, Stored
 from adapter.trial import Trial, TrialCost
 from pipelines.cost import tokens_in_all, trial_tokens
 
+_LARGEST = 999_999_999
+"""Opik refuses a score that is larger."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyedScore:
@@ -39,7 +42,7 @@ def trial_scores(trial: Trial, cost: TrialCost) -> list[KeyedScore]:
     return [
         KeyedScore(trial_key(trial), name, round(value, 9), reason=reasons.get(name))
         for name, value in values.items()
-        if value is not None
+        if value is not None and abs(value) <= _LARGEST
     ]
 
 
@@ -55,7 +58,7 @@ def write_scores(
     send: Callable[[Sequence[Score]], None],
     delete: Callable[[Score], None],
 ) -> int:
-    """Brings scores to what they should be, touching only those that differ.
+    """Brings scores to what they should be, touching only those that differ, and never what a person alone has scored.
 
     Args:
         wanted: the scores that should be there.
@@ -70,7 +73,12 @@ def write_scores(
     there = {(row.id, name): scores for row in stored.values() for name, scores in row.scores.items()}
     # A row that Opik does not take is not there, and is named as such.
     scores = [score.on(stored[score.key].id) for score in wanted if score.key in stored]
-    changed = [score for score in scores if score not in there.get((score.row_id, score.name), ())]
+    labelled = {(row.id, name) for row in stored.values() for name in row.labels}
+    changed = [
+        score
+        for score in scores
+        if (score.row_id, score.name) not in labelled and score not in there.get((score.row_id, score.name), ())
+    ]
     if changed:
         send(changed)
     kept = {(score.row_id, score.name) for score in scores}

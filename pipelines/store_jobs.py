@@ -15,6 +15,7 @@ from pipelines.one_job import OneJob
 from pipelines.progress import Bars
 from pipelines.prompt_library import store_prompts
 from pipelines.read import Skipped
+from pipelines.reward_keys import check_first
 from pipelines.written import Written
 
 
@@ -62,6 +63,7 @@ def store_jobs(
         BadInputError: no trial could be read: nothing was sent. Or none has the reward that was to decide.
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
     """
+    check_first(jobs, grading.key)
     done = StoredJobs(Notes(with_steps=with_steps, reward=grading.key), [], [], Written(), Rows())
     prompts = store_prompts(store, done.written) if is_judged else None
     strangers: list[Skipped] = []
@@ -75,8 +77,11 @@ def store_jobs(
         done.rows.traces += len(uploaded.traces)
         done.rows.spans += len(uploaded.spans)
         if uploaded.strangers:
-            # They stay, and are not in the numbers.
             reason = f"{uploaded.strangers} trace(s) in Opik are of trials that are no longer there or not readable."
+            reason = f"{reason} They stay, also in their experiments, and are not in these numbers."
+            strangers.append(Skipped(job.name, reason, is_open=False))
+        if uploaded.removed:
+            reason = f"{uploaded.removed} spans were removed from Opik: the job's files do not hold them any more."
             strangers.append(Skipped(job.name, reason, is_open=False))
     if not done.notes:
         reasons = "; ".join(f"{one.path}: {one.reason}" for one in done.skipped[:3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from rich.console import Console
 
@@ -18,6 +19,7 @@ def show_upload(result: UploadResult, console: Console) -> None:
         console.print(line("experiment: ", one.name))
     for one in result.skipped:
         console.print(line("left out: ", f"{one.path}: {one.reason}"))
+    _show_findings({one.code: one.count for one in result.findings}, console)
     console.print(line("stored: ", f"{result.traces} traces, {result.spans} spans, in project {result.project}"))
     console.print(line("written to Opik: ", written(result.written)))
     where = "the embedded store; `kilobench serve` shows it" if result.embedded else result.opik
@@ -30,9 +32,7 @@ def show_judge(result: JudgeResult, console: Console) -> None:
         console.print(line(f"{one.criterion}: ", f"{one.count} steps: {one.category} ({one.by})"))
     if not result.counts:
         console.print(line("", "No step is flagged."))
-    findings = Counter(finding.code for trial in result.trials for finding in trial.findings)
-    if findings:
-        console.print(line("findings: ", ", ".join(f"{count} {code}" for code, count in sorted(findings.items()))))
+    _show_findings(Counter(finding.code for trial in result.trials for finding in trial.findings), console)
     for one in result.skipped[:_MOST_LEFT_OUT]:
         console.print(line("left out: ", f"{one.path}: {one.reason}"))
     if len(result.skipped) > _MOST_LEFT_OUT:
@@ -41,3 +41,8 @@ def show_judge(result: JudgeResult, console: Console) -> None:
     console.print(line("judged: ", f"{len(result.trials)} trials, {steps} agent steps"))
     scores = f"{result.scores_written} scores" if result.scores_written else "nothing, all was there"
     console.print(line("written to Opik: ", scores))
+
+
+def _show_findings(counts: Mapping[str, int], console: Console) -> None:
+    if counts:
+        console.print(line("findings: ", ", ".join(f"{count} {code}" for code, count in sorted(counts.items()))))

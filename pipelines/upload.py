@@ -19,7 +19,7 @@ from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_chain, 
 from adapter import opik_rest
 from adapter.errors import IncompleteError
 from adapter.opik_prompts import StoredPrompt
-from adapter.opik_rows import Row, rows, trace_of, trial_key
+from adapter.opik_rows import Row, rows, trace_of, trial_key, without_files
 from adapter.opik_store import OpikStore, Stored
 from adapter.trial import Trial, TrialCost
 from pipelines.doubles import Held, sort_out
@@ -40,8 +40,8 @@ type Priced = tuple[Trial, TrialCost]
 type Again = Callable[[str], Priced]
 """Reads a trial once more, by its key."""
 type Keep = Callable[[Trial], str | None]
-type Attach = Callable[[Trial, str], None]
-"""Puts a trial's files at the trace of this id."""
+type Attach = Callable[[Trial, str], Sequence[str]]
+"""Puts a trial's files at the trace of this id; the names of those that Opik does not take."""
 
 
 def now() -> datetime:
@@ -59,6 +59,7 @@ class Uploaded:
         experiments: all experiments of the job.
         written: what this run wrote.
         strangers: how many stored traces of the job are of no trial that was read.
+        removed: how many rows of what the job does not hold any more were stored, and are so no longer.
         names: the trials' names, by their keys.
     """
 
@@ -67,6 +68,7 @@ class Uploaded:
     experiments: list[Experiment] = field(default_factory=list[Experiment])
     written: Written = field(default_factory=Written)
     strangers: int = 0
+    removed: int = 0
     names: dict[str, str] = field(default_factory=dict[str, str])
 
 
@@ -79,7 +81,7 @@ def upload(
     clock: Clock = now,
     patience: Sequence[float] = PATIENCE,
     keep: Keep = lambda _: None,
-    attach: Attach = lambda _trial, _trace_id: None,
+    attach: Attach = lambda _trial, _trace_id: (),
     prompts: Mapping[str, StoredPrompt] | None = None,
 ) -> Uploaded:
     """Stores the trials of one job.
@@ -112,7 +114,7 @@ def upload(
     job = _JobRows(job_id, store, result.written, at, attach)
     job.send(noted(), advance)
     job.settle(again, patience)
-    result.names = job.names
+    result.names, result.removed = job.names, job.removed
     members.keep(job.wanted.keys())
     if not members:
         return result
@@ -142,6 +144,7 @@ class _JobRows:
         wanted: the digest of each row that should be there, by the trial's key and then by the row's; without what
             Opik does not take.
         names: the trials' names, by their keys.
+        removed: how many stored rows were of what the job does not hold any more.
     """
 
     def __init__(self, job_id: str, store: OpikStore, written: Written, at: datetime, attach: Attach) -> None:
@@ -152,6 +155,7 @@ class _JobRows:
         self._at = at
         self._minted: dict[str, str] = {}
         self._strays: frozenset[str] = frozenset()
+        self.removed = 0
         self.names: dict[str, str] = {}
         self.wanted: dict[str, dict[str, str]] = {}
         self.stored: Held = self._look()
@@ -168,9 +172,10 @@ class _JobRows:
             made, key = list(rows(trial, cost)), trial_key(trial)
             self.names[key] = trial.name
             self.wanted[key] = {row.key: row.digest for row in made}
+            self.removed += len(self.stored.get(key, {}).keys() - self.wanted[key].keys())
             todo = self._plan(key, made)
             if any(row.kind == "trace" for _, row in (*todo.send, *todo.change)):
-                self._attach(trial, todo.ids[key])
+                todo = self._attached(todo, trial, made[0])
             outbox.put(todo)
             advance(len(made))
         outbox.flush()
@@ -181,6 +186,15 @@ class _JobRows:
                 for key, digests in self.wanted.items()
                 if key not in refused
             }
+
+    def _attached(self, todo: Plan, trial: Trial, trace: Row) -> Plan:
+        """The plan once the trial's files are at its trace; one that lacks some says so, to be sent again next time."""
+        left_out = self._attach(trial, todo.ids[trace.key])
+        if not left_out:
+            return todo
+        short = without_files(trace, left_out)
+        self.wanted[trace.key][trace.key] = short.digest
+        return todo.with_row(trace, short)
 
     def _plan(self, key: str, made: Sequence[Row]) -> Plan:
         todo = plan(made, self.stored.get(key, {}), self._minted, self._store.project, self._at)

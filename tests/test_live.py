@@ -438,9 +438,9 @@ WHOSE: dict[str, tuple[list[LiveTrace], bool, Sorted]] = {
 def test_whose_a_live_trace_is(case: str) -> None:
     live, has_retries, expected = WHOSE[case]
     trial = Tried("job/1", "1", "a__1", BEGAN, {})
-    assert sort_out(live, [trial], NOTED, {"a__1", "runs__1"}, has_retries=has_retries) == expected
+    assert sort_out(live, [trial], NOTED, {"a__1", "runs__1"}, has_retries=has_retries, is_complete=True) == expected
 
 
 def test_without_its_start_a_trial_claims_no_trace() -> None:
     trial = Tried("job/1", "1", "a__1", None, {})
-    assert sort_out([at(0)], [trial], {}, {"a__1"}, has_retries=True) == Sorted(unclear={"t": "a__1"})
+    assert sort_out([at(0)], [trial], {}, {"a__1"}, has_retries=True, is_complete=True) == Sorted(unclear={"t": "a__1"})

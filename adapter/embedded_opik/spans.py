@@ -126,6 +126,14 @@ def _exists(connection: sqlite3.Connection, identifier: str, project_id: Value) 
     return row["start_time"] != patching.PARTIAL
 
 
+def _refuse_moved(connection: sqlite3.Connection, key: dict[str, str]) -> None:
+    """Refuses, as Opik does, an update that names another trace or parent than the span has."""
+    rows = connection.execute("SELECT trace_id, parent_span_id FROM spans WHERE id = ?", (key["id"],)).fetchall()
+    for name in ("trace_id", "parent_span_id"):
+        if name in key and rows and all(row[name] != key[name] for row in rows):
+            raise RefusedError(409, f"{name} does not match the existing span")
+
+
 def router(store: Store, window: timedelta | None) -> APIRouter:
     """The span endpoints."""
     api = APIRouter(prefix=f"{wire.API}/spans")
@@ -185,6 +193,7 @@ def router(store: Store, window: timedelta | None) -> APIRouter:
         if update.parent_span_id is not None:
             key["parent_span_id"] = ids.version7(update.parent_span_id, "Parent span")
         with store.write() as connection:
+            _refuse_moved(connection, key)
             patching.patch(store, connection, "spans", update, key)
         return wire.no_content()
 
