@@ -158,26 +158,25 @@ class _Group:
 def _groups(trial: Trial) -> dict[str, _Group]:
     """The sub-agents and the multi-step trial's steps, by key."""
     groups: dict[str, _Group] = {}
-    agents = {step.number for step in trial.steps if step.is_agent}
+    agents = {step.number: step for step in trial.agent_steps}
     for step in trial.agent_steps:
         if step.segment:
             key = _segment_key(trial, step.segment)
             groups.setdefault(key, _Group("step", step.segment, None)).steps.append(step)
         if step.subagent:
             under = _segment_key(trial, step.segment) if step.segment else None
-            if step.parent in agents:
-                under = _starter_key(trial, step)
+            starter = None if step.parent is None else agents.get(step.parent)
+            if starter is not None:
+                under = _starter_key(trial, starter, step.parent_call)
             key = _agent_key(trial, step.subagent)
             groups.setdefault(key, _Group("sub-agent", step.subagent, under)).steps.append(step)
     return groups
 
 
-def _starter_key(trial: Trial, step: Step) -> str | None:
+def _starter_key(trial: Trial, starter: Step, call: int | None) -> str:
     """The key of the span that started a sub-agent: the tool call's, else its step's."""
-    if step.parent is None:
-        return None
-    key = step_key(trial, step.parent)
-    return key if step.parent_call is None else f"{key}/{step.parent_call}"
+    key = step_key(trial, starter.number)
+    return f"{key}/{call}" if call is not None and call < len(starter.tool_calls) else key
 
 
 def _group(trial: Trial, key: str, group: _Group, times: dict[int, _Time]) -> Row:

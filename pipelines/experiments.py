@@ -226,7 +226,8 @@ def _dataset(
     ids = {task: str(item["id"]) for task, item in stored.items()}
     changed: dict[str, Object] = {}
     for task, asked in instructions.items():
-        if task in stored and (asked is None or stored[task].get("instruction") == asked):
+        # What the first job says of a task stays: agents word what they were asked differently.
+        if task in stored and (asked is None or stored[task].get("instruction") is not None):
             continue
         if f"{dataset}/{task}" in store.refused:
             continue

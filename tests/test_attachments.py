@@ -12,13 +12,15 @@ from typing import Any
 
 import opik
 import pytest
-from builder import JobBuilder, agent_step, trajectory, user_step
+from builder import JobBuilder, agent_step, codes, read_one, trajectory, user_step
 
-from adapter import opik_rest
+from adapter import opik_rest, redact_rules
 from adapter.embedded_opik import EmbeddedOpik, attachments
 from adapter.opik_attachments import PART_BYTES, Attachment, attach
 from adapter.opik_connection import Connection, connect
 from adapter.opik_rest import Rest
+from adapter.trial import SourceFile
+from adapter.trial_attachments import attachment_name
 
 KEY = "sk-ant-api03-" + "A1b2C3d4" * 6
 
@@ -101,8 +103,66 @@ def test_a_file_that_opik_does_not_take_is_named_and_its_trial_stored(
     (skipped,) = result.json["skipped"]
     assert skipped["path"] == "job/task-a__1"
     assert "agent/trajectory.json" in skipped["reason"]
-    assert "not attached" in skipped["reason"]
+    assert "not attached to its trace: Opik refused the attachment agent__trajectory.json: 413" in skipped["reason"]
     assert result.json["written"]["spans"] == 2
+
+
+def test_a_file_that_was_not_attached_is_by_a_later_run(
+    tmp_path: Path, server: EmbeddedOpik, connection: Connection, kilobench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial()
+    with monkeypatch.context() as patch:
+        patch.setattr(attachments, "MAX_BYTES", 100)
+        assert kilobench("upload", job.path, "--opik", server.url).code == 3
+        assert kilobench("upload", job.path, "--opik", server.url).code == 3, "it is tried each time"
+    assert kilobench("upload", job.path, "--opik", server.url, "--json").json["written"]["traces"] == 1
+    assert attached(connection)["job/task-a__1"].keys() == {"agent__trajectory.json"}
+    assert kilobench("upload", job.path, "--opik", server.url, "--json").json["written"]["traces"] == 0
+
+
+def test_rules_that_changed_since_redact_what_is_attached_already(
+    tmp_path: Path, server: EmbeddedOpik, connection: Connection, kilobench: Any, own_home: Path
+) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial(raw_trajectory=trajectory([agent_step("Done.")], notes="ACME-123456"))
+    kilobench("upload", job.path, "--opik", server.url)
+    assert b"ACME-123456" in attached(connection)["job/task-a__1"]["agent__trajectory.json"]
+    (own_home / "kilobench" / "redact.toml").write_text('[[pattern]]\nname = "badge"\nregex = "ACME-[0-9]{6}"\n')
+    redact_rules._rules.cache_clear()
+    kilobench("upload", job.path, "--opik", server.url)
+    assert b"[REDACTED: badge]" in attached(connection)["job/task-a__1"]["agent__trajectory.json"]
+
+
+def test_what_is_stored_of_a_file_tells_nothing_of_the_secret_in_it(tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    trials = [
+        read_one(
+            job, job.trial(f"a__{secret}", raw_trajectory=trajectory([agent_step("x")], notes=f"KEY={secret * 4}"))
+        )
+        for secret in ("sk-ant-api03-" + "A1b2C3d4" * 3, "sk-ant-api03-" + "Z9y8X7w6" * 5)
+    ]
+    (first,), (second,) = (trial.files for trial in trials)
+    assert (first.size, first.digest) == (second.size, second.digest)
+    assert all("redacted" in codes(trial) for trial in trials), "also where it stands in what is not read"
+
+
+def test_a_file_whose_name_holds_a_secret_is_attached_without_it(
+    tmp_path: Path, server: EmbeddedOpik, connection: Connection, kilobench: Any
+) -> None:
+    job = JobBuilder(tmp_path)
+    reference = {"subagent_trajectory_ref": [{"trajectory_path": f"trajectory.{KEY}.json"}]}
+    folder = job.trial(steps=[agent_step("Go.", observation={"results": [reference]})])
+    (folder / "agent" / f"trajectory.{KEY}.json").write_text(json.dumps(trajectory([agent_step("Below.")])))
+    assert kilobench("upload", job.path, "--opik", server.url).code == 0
+    names = attached(connection)["job/task-a__1"].keys()
+    assert len(names) == 2
+    assert not any(KEY in name for name in names)
+
+
+def test_no_two_files_have_one_name() -> None:
+    paths = ["agent/a/b.json", "agent/a__b.json", "agent__a/b.json"]
+    assert len({attachment_name(SourceFile(path, 1, "d")) for path in paths}) == len(paths)
 
 
 class ObjectStore(BaseHTTPRequestHandler):

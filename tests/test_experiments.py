@@ -102,8 +102,12 @@ def test_a_prompt_that_says_the_same_is_no_new_version_and_one_that_changed_is(
     monkeypatch.setattr("pipelines.prompt_library.criteria", lambda: changed)
     result = kilobench("run", job.path, "--opik", server.url, "--json").json
     assert (result["written"]["prompts"], result["written"]["experiments"]) == (1, 1)
+    question = changed["efficiency"].model_copy(update={"question": "Why?"})
+    monkeypatch.setattr("pipelines.prompt_library.criteria", lambda: changed | {"efficiency": question})
+    assert kilobench("run", job.path, "--opik", server.url, "--json").json["written"]["prompts"] == 1
+    monkeypatch.setattr("pipelines.prompt_library.criteria", lambda: changed)
     history = connection.client.get_prompt_history("kilobench.efficiency", project_name="kilobench")
-    assert [one.prompt for one in history] == ["Another question.", criteria()["efficiency"].rubric]
+    assert [one.prompt for one in history] == ["Another question."] * 2 + [criteria()["efficiency"].rubric]
     second = experiment(connection).metadata["judge_prompts"]
     assert {version for version in first if first[version] != second[version]} == {
         criteria()["efficiency"].prompt_version

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builder import JobBuilder, agent_step, user_step
+from opik.rest_api.types import TraceWrite
 
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.opik_connection import Connection
+from adapter.opik_ids import mint
 from judges.criteria import criteria
 
 READ = ("Read", {"file_path": "a.py"}, "x = 1")
@@ -156,6 +159,10 @@ WRONG = [
     (("--project", "p", "--filter", 'name = "nobody"'), "no trace matches"),
     (("--trace", "01a1fb33-51d4-7131-9289-a1e3b6ed6750"), "Opik holds no such trace"),
     (("--trace", "no-id"), "Opik holds no such trace"),
+    (("--trace", ""), "Opik holds no such trace"),
+    (("--trace", "../projects"), "Opik holds no such trace"),
+    (("--project", "p", "--filter", 'start_time > "yesterday"'), "Opik does not take --filter start_time"),
+    (("--experiment", "set/toy@1.0"), "Opik holds no experiment set/toy@1.0"),
 ]
 
 
@@ -174,3 +181,53 @@ def test_what_was_written_is_shown(uploaded: Any, server: EmbeddedOpik, kilobenc
     assert "efficiency: 8 steps: repeated action" in result.out
     assert "judged: 4 trials, 16 agent steps" in result.out
     assert "written to Opik: 20 scores" in result.out
+
+
+def test_an_experiment_whose_name_only_holds_the_name_is_another(
+    tmp_path: Path, server: EmbeddedOpik, kilobench: Any
+) -> None:
+    for name in ("job", "job-2"):
+        job = JobBuilder(tmp_path, name)
+        wasteful(job, "a__1")
+        kilobench("upload", job.path, "--project", "p", "--opik", server.url)
+    result = judge(kilobench, server, "--experiment", f"set/toy@1.0/{MODELS[0]}/job")
+    assert [one["trial"] for one in result.json["trials"]] == ["job/a__1"]
+
+
+def test_a_secret_that_others_stored_reaches_no_judge(
+    server: EmbeddedOpik, connection: Connection, kilobench: Any
+) -> None:
+    key = "sk-ant-api03-" + "A1b2C3d4" * 6
+    trace = connection.client.trace(
+        name="toy/a__1", project_name="p", input={"trial_name": f"a__{key}"}, metadata={"created_from": "harbor"}
+    )
+    for _ in range(3):
+        trace.span(
+            name="step_1",
+            type="llm",
+            input={"tool_calls": [{"function_name": "Read", "arguments": {"file_path": f"{key}.py"}}]},
+            output={"results": [{"content": "x = 1"}]},
+            metadata={"source": "agent", "at": str(_)},
+        )
+    connection.client.flush()
+    result = judge(kilobench, server, "--project", "p")
+    assert result.json["verdicts"], "the step is repeated"
+    assert key not in result.out
+    spans = connection.client.search_spans(project_name="p")
+    assert not any(key in (score.reason or "") for span in spans for score in span.feedback_scores or [])
+
+
+def test_a_trial_that_is_stored_twice_is_judged_once_and_named(
+    uploaded: Any, server: EmbeddedOpik, connection: Connection, kilobench: Any
+) -> None:
+    trace = connection.client.search_traces(project_name="p", truncate=False)[0]
+    twin = TraceWrite(id=mint("twin", datetime.now(UTC)), project_name="p", **twin_of(trace))
+    connection.client.rest_client.traces.create_traces(traces=[twin])
+    result = judge(kilobench, server, "--project", "p")
+    assert len(result.json["trials"]) == 4
+    (skipped,) = result.json["skipped"]
+    assert "in Opik twice" in skipped["reason"]
+
+
+def twin_of(trace: Any) -> dict[str, Any]:
+    return {name: getattr(trace, name) for name in ("name", "start_time", "end_time", "input", "output", "metadata")}

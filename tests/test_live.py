@@ -444,3 +444,11 @@ def test_whose_a_live_trace_is(case: str) -> None:
 def test_without_its_start_a_trial_claims_no_trace() -> None:
     trial = Tried("job/1", "1", "a__1", None, {})
     assert sort_out([at(0)], [trial], {}, {"a__1"}, has_retries=True, is_complete=True) == Sorted(unclear={"t": "a__1"})
+
+
+def test_a_noted_trial_whose_folder_is_missing_is_thrown_away_only_in_a_job_that_is_complete() -> None:
+    trial = Tried("j/t", "t", "a__1", None, {})
+    live = LiveTrace("trace", "b__1", datetime.now(UTC), has_steps=False)
+    noted = {"trace": NotedTrace(trial_id="gone", trial="b__1", trace_id="trace", project="p")}
+    for is_complete, expected in ((True, Sorted(thrown_away=["trace"])), (False, Sorted(unclear={"trace": "b__1"}))):
+        assert sort_out([live], [trial], noted, {"a__1"}, has_retries=False, is_complete=is_complete) == expected

@@ -98,6 +98,19 @@ def test_a_step_that_opik_lacks_is_a_finding_and_the_trial_not_whole(tmp_path: P
     assert "calls_not_in_opik" in codes(stored_trial(trace, without_call).trial)
 
 
+def test_of_two_spans_under_one_key_the_older_one_counts(tmp_path: Path, opik: Connection) -> None:
+    job = JobBuilder(tmp_path)
+    trial = read_one(job, job.trial("twin__1", steps=[agent_step("The first.")]))
+    trace, spans = stored(trial, opik)
+    (span,) = spans
+    later = span.model_copy(
+        update={"id": mint("later", datetime(2100, 1, 1, tzinfo=UTC)), "output": {"message": "No."}}
+    )
+    found = stored_trial(trace, [later, span])
+    assert found.trial.steps[0].message == "The first."
+    assert list(found.span_ids.values()) == [span.id]
+
+
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [

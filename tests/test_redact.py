@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum, EnumType
+from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeAliasType, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from builder import JobBuilder, agent_step, read_one, trajectory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -211,3 +213,15 @@ def test_no_text_that_was_made_for_it_takes_for_ever(piece: str) -> None:
         start = perf_counter()
         redact_text(text, Counter())
         assert perf_counter() - start < 10, text[:60]
+
+
+def test_sub_agents_stay_apart_when_their_names_are_redacted(tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    keys = ["sk-ant-api03-" + letters * 6 for letters in ("A1b2C3d4", "Z9y8X7w6")]
+    below = [trajectory([agent_step(f"By {number}.")], trajectory_id=key) for number, key in enumerate(keys)]
+    references = [{"subagent_trajectory_ref": [{"trajectory_id": key}]} for key in keys]
+    started = agent_step("Go.", observation={"results": references})
+    trial = read_one(job, job.trial(raw_trajectory=trajectory([started], subagent_trajectories=below)))
+    names = {step.subagent for step in trial.steps} - {""}
+    assert len(names) == 2
+    assert not any(key in name for key in keys for name in names)

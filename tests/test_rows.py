@@ -33,6 +33,7 @@ TIMES = [
     ([(2, 0, 2), (4, 2, 4)], [(0, 2), (2, 4)]),
     ([(None, None, None), (2, 2, None), (None, None, None)], [(0, None), (2, None), (2, None)]),
     ([(5, None, 5)], [(0, 5)]),
+    ([(5, 5, 3)], [(5, None)]),
 ]
 
 
@@ -113,3 +114,40 @@ def test_the_steps_of_a_multi_step_trial_stand_under_a_span_of_their_step() -> N
     second = spans["j/t/step:second"]
     assert (second.kind, second.start_time, second.end_time) == ("general", at(3), at(9))
     assert second.cost_usd is None
+
+
+def test_a_span_around_steps_ends_only_where_all_their_ends_are_known() -> None:
+    steps = (
+        Step(1, 1, Source.AGENT, "one", call=1, segment="first", time=Span(at(1), at(2))),
+        Step(2, 1, Source.AGENT, "two", call=2, segment="first", time=Span(at(3), None)),
+    )
+    trial = Trial("j", "t", "job", "trial", "task", "set", Variant("a"), Status.PASSED, steps)
+    around = {row.key: row for row in rows(trial, price_trial(trial))}["j/t/step:first"]
+    assert (around.start_time, around.end_time) == (at(1), None)
+
+
+def test_of_a_row_of_very_many_texts_only_the_side_that_is_too_large_is_left_out() -> None:
+    asked = tuple(Step(number, number, Source.USER, "x" * 500) for number in range(1, 9_001))
+    step = Step(9_001, 9_001, Source.AGENT, "the answer", call=1)
+    trial = Trial("j", "t", "job", "trial", "task", "set", Variant("a"), Status.PASSED, (*asked, step))
+    _, span = rows(trial, price_trial(trial))
+    assert span.output["message"] == "the answer"
+    assert "left_out" in span.input
+    assert span.size < 4_000_000
+
+
+def test_what_can_be_cut_stays_whole_where_something_else_is_too_large() -> None:
+    call = ToolCall("n" * 5_000_000, {"command": "ls"}, "a.py")
+    trial = Trial(
+        "j",
+        "t",
+        "job",
+        "trial",
+        "task",
+        "set",
+        Variant("a"),
+        Status.PASSED,
+        (Step(1, 1, Source.AGENT, tool_calls=(call,)),),
+    )
+    tool = next(row for row in rows(trial, price_trial(trial)) if row.kind == "tool")
+    assert (tool.input, tool.output) == ({"command": "ls"}, {"output": "a.py"})

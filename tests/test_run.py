@@ -151,6 +151,7 @@ def test_experiments_carry_their_own_scores(kilobench: Any, jobs: Path) -> None:
     scores = {one.name: {score.name: score.value for score in one.experiment_scores or []} for one in found}
     assert scores["set/toy@1.0/openai/gpt-5-mini/v1.0"] == {
         "pass_rate": pytest.approx(1 / 3),
+        "pass@1": pytest.approx(1 / 3),
         "cost_per_attempt_usd": 1.0,
         "cost_to_complete_usd": 3.0,
         "tokens_per_attempt": 1050,
@@ -570,3 +571,65 @@ def test_a_run_never_imports_litellm(jobs: Path, tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_a_reward_that_no_trial_has_is_told_before_anything_is_sent(
+    tmp_path: Path, server: EmbeddedOpik, kilobench: Any
+) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial()
+    assert kilobench("upload", job.path, "--opik", server.url).code == 0
+    before = dict(server.app.state.rows_written)
+    result = kilobench("upload", job.path, "--opik", server.url, "--reward", "typo")
+    assert (result.code, dict(server.app.state.rows_written)) == (2, before)
+    assert "No trial has a reward named typo" in result.err
+
+
+def test_what_a_rerun_takes_away_is_said(tmp_path: Path, server: EmbeddedOpik, kilobench: Any) -> None:
+    job = JobBuilder(tmp_path)
+    folder = job.trial()
+    kilobench("upload", job.path, "--opik", server.url)
+    (folder / "agent" / "trajectory.json").unlink()
+    result = kilobench("upload", job.path, "--opik", server.url)
+    assert "left out: job: 2 spans were removed from Opik: the job's files do not hold them any more." in result.out
+    assert "findings: 1 no_trajectory" in result.out
+
+
+ADDRESSES = [
+    ("rubbish", 2, "rubbish is no address"),
+    ("http://127.0.0.1:{port}", 2, "try http://127.0.0.1:{port}/api"),
+    ("http://user:word@127.0.0.1:{port}", 2, "try http://127.0.0.1:{port}/api"),
+]
+
+
+@pytest.mark.parametrize(("address", "code", "said"), ADDRESSES)
+def test_a_configured_address_that_is_none_is_told_of_in_two_lines(
+    tmp_path: Path,
+    server: EmbeddedOpik,
+    kilobench: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.setenv("OPIK_URL_OVERRIDE", address.format(port=server.port))
+    job = JobBuilder(tmp_path)
+    job.trial()
+    result = kilobench("upload", job.path)
+    assert result.code == code
+    assert said.format(port=server.port) in result.err
+    assert "Traceback" not in result.err
+    assert "word" not in result.err
+    assert len(result.err.strip().splitlines()) == 2
+
+
+def test_a_password_in_the_address_is_shown_nowhere(
+    tmp_path: Path, server: EmbeddedOpik, kilobench: Any, own_home: Path
+) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial()
+    address = f"http://user:word@127.0.0.1:{server.port}/api"
+    result = kilobench("run", job.path, "--opik", address, "--json")
+    assert result.code == 0
+    assert "word" not in result.out.replace("keyword", "").replace("password", "")
+    assert not any("word" in path.name for path in (own_home / "kilobench").iterdir())
