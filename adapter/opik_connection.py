@@ -118,8 +118,8 @@ def _embedded() -> Generator[EmbeddedOpik]:
 def _client(host: str | None, project: str, *, embedded: bool) -> opik.Opik:
     import opik
 
-    # The SDK asks now and then, in a thread of its own, whether the server is there, and tells of trouble with a traceback.
-    # Nothing of ours waits on that: our own calls say what is wrong.
+    # The SDK asks now and then, in a thread of its own, whether the server is there, and tells of trouble with a
+    # traceback. Nothing of ours waits on that: our own calls say what is wrong.
     logging.getLogger("opik.healthcheck").setLevel(logging.CRITICAL)
     return opik.Opik(
         project_name=project,
