@@ -40,8 +40,8 @@ class TrialFiles:
             UnreadableError: it cannot be read; the message says why.
         """
         data = read_bytes(path, self.folder)
-        value = self._parsed(path, data, partial=True)
-        clean = redact_json_bytes(data, self.secrets)
+        value, is_suspect = self._parsed(path, data, partial=True)
+        clean = redact_json_bytes(data, self.secrets) if is_suspect else data
         self.trajectories.append(SourceFile(self._place(path), len(clean), hashlib.sha256(clean).hexdigest()[:16]))
         return value
 
@@ -51,13 +51,14 @@ class TrialFiles:
         Raises:
             UnreadableError: it cannot be read; the message says why.
         """
-        return self._parsed(path, read_bytes(path, self.folder))
+        return self._parsed(path, read_bytes(path, self.folder))[0]
 
     def _place(self, path: Path) -> str:
         """Where a file is below the folder, as text also where its name is none."""
         return "/".join(path.parts[len(self.folder.parts) :]).encode("utf-8", "replace").decode()
 
-    def _parsed(self, path: Path, data: bytes, *, partial: bool = False) -> JsonValue:
+    def _parsed(self, path: Path, data: bytes, *, partial: bool = False) -> tuple[JsonValue, bool]:
+        """What a file says, and whether it is worth a closer look."""
         place = self._place(path)
         before = len(self.findings)
         value = parse_json(data, path.name, self.findings, partial=partial)
@@ -65,7 +66,7 @@ class TrialFiles:
         is_suspect = len(self.findings) > before or may_hold_secrets(data)
         is_suspect = is_suspect or may_hold_secrets(place.encode("utf-8", "replace"))
         self.may_hold_secrets = self.may_hold_secrets or is_suspect
-        return value
+        return value, is_suspect
 
     def object(self, path: Path) -> Json:
         """A JSON object from a file; an empty one, with a finding, where it cannot be read."""
