@@ -104,10 +104,10 @@ def by_key(found: Iterable[FoundRow]) -> dict[str, Stored]:
 
     Opik names a trace once for each experiment that it is in: that is one row.
     """
-    rows: dict[str, dict[str, Stored]] = {}
+    rows: dict[str, dict[tuple[str, str | None], Stored]] = {}
     for row in found:
         if row.metadata is not None and row.metadata.key is not None:
-            rows.setdefault(row.metadata.key, {})[row.id] = _stored(row, row.metadata.digest)
+            rows.setdefault(row.metadata.key, {})[row.id, row.trace_id] = _stored(row, row.metadata.digest)
     return {key: with_twins(several.values()) for key, several in rows.items()}
 
 

@@ -54,7 +54,7 @@ _PLACES = (
     ),
     _place(
         "authorization header",
-        r"[\"'](?i-u:basic)\s+[0-9A-Za-z+/\\]{8}",
+        r"(?:^|[\"'])(?i-u:basic)\s+[0-9A-Za-z+/\\]{8}",
         r"(?i:(?<=[\"']basic)|(?<=^basic))[ ]+(?P<secret>[A-Za-z0-9+/]{8,}={0,2})(?=\\{0,40}[\"']|$)",
         is_mixed=True,
     ),

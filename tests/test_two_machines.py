@@ -119,7 +119,7 @@ def test_two_machines_at_once(
 
 
 def row(row_id: str, trace_id: str, *twins: Stored) -> Stored:
-    return Stored(row_id, "d", {}, datetime(2026, 3, 1, tzinfo=UTC), frozenset(), trace_id, twins)
+    return Stored(row_id, "d", {}, datetime(2026, 3, 1, tzinfo=UTC), frozenset(), trace_id, twins=twins)
 
 
 def test_of_two_traces_the_earlier_one_stays_with_its_spans() -> None:
