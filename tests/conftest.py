@@ -11,6 +11,7 @@ os.environ |= {
 }
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ import pytest
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.opik_connection import Connection, connect
 from pipelines.cli import main
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Tests that a shell runs in its background have Ctrl-C ignored, and so would the commands that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"

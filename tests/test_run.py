@@ -530,8 +530,6 @@ def test_ctrl_c_says_that_the_work_is_taken_up_again(jobs: Path) -> None:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, daemon=True).start()
-    # A run in a shell's background has this signal ignored, and so would its children.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     binary = Path(sys.executable).with_name("kilobench")
     with subprocess.Popen(
         [str(binary), "run", str(jobs), "--opik", f"http://127.0.0.1:{server.server_port}/api"],
@@ -546,7 +544,6 @@ def test_ctrl_c_says_that_the_work_is_taken_up_again(jobs: Path) -> None:
         _, err = process.communicate(timeout=60)
     stopped.set()
     server.shutdown()
-    signal.signal(signal.SIGINT, before)
     server.server_close()
     assert (process.returncode, "Run the same command again" in err, "Traceback" in err) == (130, True, False)
 
