@@ -114,7 +114,7 @@ def upload(
     job = _JobRows(job_id, store, result.written, at, attach)
     job.send(noted(), advance)
     job.settle(again, patience)
-    result.names, result.removed = job.names, job.removed
+    result.names, result.removed = job.names, len(job.removed)
     members.keep(job.wanted.keys())
     if not members:
         return result
@@ -144,7 +144,7 @@ class _JobRows:
         wanted: the digest of each row that should be there, by the trial's key and then by the row's; without what
             Opik does not take.
         names: the trials' names, by their keys.
-        removed: how many stored rows were of what the job does not hold any more.
+        removed: the keys of stored rows of what the job does not hold any more, each once however often it is sent.
     """
 
     def __init__(self, job_id: str, store: OpikStore, written: Written, at: datetime, attach: Attach) -> None:
@@ -155,7 +155,7 @@ class _JobRows:
         self._at = at
         self._minted: dict[str, str] = {}
         self._strays: frozenset[str] = frozenset()
-        self.removed = 0
+        self.removed: set[str] = set()
         self.names: dict[str, str] = {}
         self.wanted: dict[str, dict[str, str]] = {}
         self.stored: Held = self._look()
@@ -172,7 +172,7 @@ class _JobRows:
             made, key = list(rows(trial, cost)), trial_key(trial)
             self.names[key] = trial.name
             self.wanted[key] = {row.key: row.digest for row in made}
-            self.removed += len(self.stored.get(key, {}).keys() - self.wanted[key].keys())
+            self.removed |= self.stored.get(key, {}).keys() - self.wanted[key].keys()
             todo = self._plan(key, made)
             if any(row.kind == "trace" for _, row in (*todo.send, *todo.change)):
                 todo = self._attached(todo, trial, made[0])
