@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from adapter.costs import StepCost, TrialCost
 from adapter.opik_record import RECORD, findings_out, message_out, step_rest, trial_rest
 from adapter.opik_size import clip, fitted
 from adapter.opik_usage import opik_provider, usage
-from adapter.trial import Object, Step, StepCost, Trial, TrialCost
+from adapter.trial import Object, Step, Trial
 
 JOB, KEY, DIGEST = "kilobench_job", "kilobench_key", "kilobench_digest"
 """Metadata keys by which a row is found again: its job, its own key, a hash of its content."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
+from adapter.costs import Billed
 from adapter.loose import mapping, number, text
 from adapter.models import entries, explicit, price_table, provider_name
-from adapter.trial import Tokens
+from adapter.trial import Service, Tokens
 
 _LOCAL = frozenset({"docker_model_runner", "lemonade", "llamafile", "lm_studio", "ollama", "oobabooga"})
 """LiteLLM's names of what serves models on the user's own machine. (vLLM's are served by anyone, at any price.)"""
@@ -65,6 +67,34 @@ class Price:
                 cost += used * price
         return cost
 
+    def bill(self, tokens: Tokens, service: Service | None = None, at: datetime | None = None) -> Billed | None:
+        """What one call with these tokens costs, by how they are billed; None where a count or a rate is not known.
+
+        Args:
+            tokens: of the call.
+            service: how the call was served, where that is recorded.
+            at: when, for prices that depend on it.
+        """
+        del service, at
+        usd = self.cost(tokens)
+        if usd is None:
+            return None
+        prompt = tokens.prompt or 0
+        write = tokens.cache_write or 0
+        hour = min(tokens.cache_write_1h or 0, write)
+
+        def part(used: int, rate: str) -> float:
+            return used * (self._rate(rate, prompt) or 0.0)
+
+        reasoning = min(tokens.reasoning or 0, tokens.output or 0)
+        return Billed(
+            part(tokens.input or 0, _INPUT),
+            part(tokens.cache_read or 0, _READ),
+            part(write - hour, _WRITE) + part(hour, _WRITE_1H),
+            part((tokens.output or 0) - reasoning, _OUTPUT),
+            part(reasoning, _OUTPUT),
+        )
+
     def cost_of_run(self, tokens: Tokens) -> float | None:
         """What many calls with these tokens in all cost; None where the rates depend on the size of each prompt."""
         has_tiers = any(self._tiers(rate) for rate in (_INPUT, _READ, _WRITE, _WRITE_1H, _OUTPUT))
@@ -82,6 +112,19 @@ class Price:
             for name, price in self.rates.items()
             if (found := _TIER.fullmatch(name)) and found["rate"] == rate
         }
+
+
+class PriceBook:
+    """Where prices are looked up: the user's own first, then the table that LiteLLM brings along."""
+
+    def find(self, provider: str | None, model: str, at: datetime | None = None) -> Price | None:
+        """The price of a model at a time; None when nothing holds it, or holds it without a price."""
+        del at
+        return find_price(provider, model)
+
+
+BUNDLED = PriceBook()
+"""LiteLLM's table alone."""
 
 
 @cache

@@ -118,6 +118,37 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """How a provider says that it served a call, where that has a price of its own; None for what is not recorded.
+
+    Attributes:
+        tier: `standard`, `batch`, `flex`, `priority`, ...
+        speed: `standard` or `fast`.
+        region: where the model ran (`us`, `global`).
+    """
+
+    tier: str | None = None
+    speed: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunTotal:
+    """What one source says a whole run came to.
+
+    Attributes:
+        source: `trajectory` (its `final_metrics`), `harbor` (the trial's `agent_result`) or `agent` (its own log).
+        usd: US dollars; None when it does not say.
+        tokens: None when it does not say.
+    """
+
+    source: str
+    usd: float | None = None
+    provenance: Provenance = Provenance.UNKNOWN
+    tokens: Tokens | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of wall time; either end may be unknown."""
 
@@ -141,12 +172,14 @@ class ToolCall:
         arguments: the parsed arguments; the text as it was when it is not a JSON object.
         output: the observation; None when the trajectory holds no result for this call.
         id: the call's own id, unique within its trajectory at best.
+        seconds: how long the tool ran, as recorded; None when it was not.
     """
 
     name: str
     arguments: dict[str, JsonValue] | str
     output: str | None = None
     id: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +198,8 @@ class Step:
         observations: results that belong to no single tool call of this step.
         raw: every number of the step's own `metrics`, as recorded, by its path (`extra.reasoning_tokens`).
         model: as the variant spells it; with its provider (`provider/name`) where that is another than the variant's.
+        service: how its LLM call was served; None when nothing is recorded.
+        model_seconds: how long its LLM call took, as recorded; None when it was not.
         timestamp: as recorded; what it marks (a step's start, middle or end) differs by agent.
         time: when the step began and ended, as far as it is known.
         timing: where the length of `time` comes from.
@@ -188,6 +223,8 @@ class Step:
     cost_provenance: Provenance = Provenance.UNKNOWN
     raw: dict[str, int | float] = field(default_factory=dict[str, int | float])
     model: str | None = None
+    service: Service | None = None
+    model_seconds: float | None = None
     timestamp: datetime | None = None
     time: Span = Span()
     timing: Timing = Timing.UNKNOWN
@@ -281,6 +318,8 @@ class Trial:
         recorded_cost_usd: the run's own total as recorded, parts that were not read among it.
         recorded_cost_provenance: of `recorded_cost_usd`: priced where Harbor computed it from LiteLLM's prices.
         recorded_tokens: the run's own total as recorded, likewise.
+        totals: what each source says the whole run came to, as far as it says anything.
+        category: what kind of task it is, by the task's own metadata; None when they are not there.
         source_trial_id: the trial that this one only graded again: its agent cost is not new, and its grade takes
             the place of that trial's.
         origins: where each field of the variant and of the dataset was found, by the field's name.
@@ -309,6 +348,8 @@ class Trial:
     recorded_cost_usd: float | None = None
     recorded_cost_provenance: Provenance = Provenance.RECORDED
     recorded_tokens: Tokens | None = None
+    totals: tuple[RunTotal, ...] = ()
+    category: str | None = None
     atif_version: str | None = None
     source_trial_id: str | None = None
     origins: dict[str, str] = field(default_factory=dict[str, str])
@@ -334,36 +375,3 @@ class Trial:
     def with_findings(self, *findings: Finding) -> Trial:
         """The same trial with these findings added."""
         return replace(self, findings=(*self.findings, *findings))
-
-
-@dataclass(frozen=True, slots=True)
-class StepCost:
-    """What one step cost.
-
-    Attributes:
-        step: the step's number.
-        usd: US dollars; None when not known.
-    """
-
-    step: int
-    usd: float | None
-    provenance: Provenance
-
-
-@dataclass(frozen=True, slots=True)
-class TrialCost:
-    """What a trial cost, step by step.
-
-    Attributes:
-        usd: US dollars for the whole trial; None when not known.
-        provenance: of `usd`.
-        steps: one entry per agent step, in order.
-        residual_usd: the run's own total less the sum of its steps; None when either is not known.
-        price: which entry of which price table was used; None when none was.
-    """
-
-    usd: float | None
-    provenance: Provenance
-    steps: tuple[StepCost, ...]
-    residual_usd: float | None = None
-    price: str | None = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from adapter.costs import TrialCost
 from adapter.harbor import read_trial
 from adapter.jobs import find_jobs
 from adapter.redact import redact
-from adapter.trial import Trial, TrialCost
+from adapter.trial import Trial
 from pipelines.cost import price_trial
 
 REPOSITORY = Path(__file__).parents[1]

@@ -24,11 +24,12 @@ import httpx
 import opik
 from opik.types import ErrorInfoDict
 
+from adapter.costs import TrialCost
 from adapter.opik_connection import connect
 from adapter.opik_ids import mint
 from adapter.opik_rows import Row, rows, trial_key
 from adapter.opik_store import OpikStore
-from adapter.trial import Trial, TrialCost
+from adapter.trial import Trial
 from benchmarks import data
 from pipelines.upload import Priced, upload
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from adapter.costs import TrialCost
 from adapter.errors import ExitCode
 from adapter.jobs import Job, find_jobs
 from adapter.status import BY_REWARD, Grading
-from adapter.trial import Status, Trial, TrialCost
+from adapter.trial import Status, Trial
 from pipelines.cost import price_trial
 from pipelines.findings import FindingCounter
 from pipelines.inspected import inspected

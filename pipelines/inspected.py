@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from adapter.trial import Provenance, Severity, Status, Tokens, Trial, TrialCost
+from adapter.costs import TrialCost
+from adapter.trial import Provenance, Severity, Status, Tokens, Trial
 from pipelines.cost import calls, tokens_in_all, trial_tokens
 from pipelines.results import SkippedItem
 

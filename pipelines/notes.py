@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from adapter.trial import Trial, TrialCost
+from adapter.costs import TrialCost
+from adapter.trial import Trial
 from pipelines.findings import FindingCounter
 from pipelines.judge import Judgement
 from pipelines.regrades import Graded, Standing, standings

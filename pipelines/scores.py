@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from adapter.costs import TrialCost
 from adapter.opik_rows import trial_key
 from adapter.opik_store import Score, Stored
-from adapter.trial import Trial, TrialCost
+from adapter.trial import Trial
 from pipelines.cost import tokens_in_all, trial_tokens
 
 _LARGEST = 999_999_999

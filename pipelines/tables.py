@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from adapter.trial import Tokens, Trial, TrialCost
+from adapter.costs import TrialCost
+from adapter.trial import Tokens, Trial
 from pipelines.cost import calls, trial_tokens
 from pipelines.judge import Judgement
 from pipelines.regrades import Standing, standing_key

@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from adapter.costs import TrialCost
 from adapter.jobs import Job
 from adapter.times import as_utc
-from adapter.trial import Span, Trial, TrialCost, Variant
+from adapter.trial import Span, Trial, Variant
 from pipelines.inspect import Inspection
 from pipelines.inspected import InspectedTrial, inspected
 from pipelines.progress import Bars

@@ -17,11 +17,12 @@ from datetime import UTC, datetime
 from tenacity import Retrying, retry_if_result, stop_after_attempt, wait_chain, wait_fixed
 
 from adapter import opik_rest
+from adapter.costs import TrialCost
 from adapter.errors import IncompleteError
 from adapter.opik_prompts import StoredPrompt
 from adapter.opik_rows import Row, rows, trace_of, trial_key, without_files
 from adapter.opik_store import OpikStore, Stored
-from adapter.trial import Trial, TrialCost
+from adapter.trial import Trial
 from pipelines.doubles import Held, sort_out
 from pipelines.experiments import Experiment, Members, store_experiments, until_stored
 from pipelines.outbox import Outbox

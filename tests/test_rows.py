@@ -6,20 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from adapter.costs import StepCost, TrialCost
 from adapter.opik_rows import rows
-from adapter.trial import (
-    Provenance,
-    Source,
-    Span,
-    Status,
-    Step,
-    StepCost,
-    Tokens,
-    ToolCall,
-    Trial,
-    TrialCost,
-    Variant,
-)
+from adapter.trial import Provenance, Source, Span, Status, Step, Tokens, ToolCall, Trial, Variant
 from pipelines.cost import price_trial
 
 

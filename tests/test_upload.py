@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from builder import JobBuilder, agent_step, user_step
 
+from adapter.costs import TrialCost
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.errors import IncompleteError
 from adapter.harbor import read_trial
@@ -18,7 +19,7 @@ from adapter.jobs import read_job
 from adapter.opik_connection import Connection, connect
 from adapter.opik_rows import Row, rows, trial_key
 from adapter.opik_store import BATCH_ROWS, OpikStore, Score, Stored
-from adapter.trial import Finding, Severity, Trial, TrialCost
+from adapter.trial import Finding, Severity, Trial
 from pipelines import upload as stage
 from pipelines.cost import price_trial
 from pipelines.judge import judge_trial, store_verdicts
