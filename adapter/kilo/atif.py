@@ -57,12 +57,12 @@ def _trajectory(log: Log, session: Session, path: tuple[str, ...]) -> Trajectory
     notes = [*_notes(session.messages, steps, len(missing))]
     if len(path) == 1:
         notes = [f"Converted from Kilo's {log.origin}.", *log.notes, *notes]
-    models = [step.model_name for step in steps if step.model_name]
+    models = [step.model_name for step in steps] + [message.model for message in session.messages]
     return Trajectory(
         schema_version=VERSION,
         session_id=session.id,
         trajectory_id=session.id,
-        agent=Agent(name=AGENT, version=session.version or "unknown", model_name=models[0] if models else None),
+        agent=Agent(name=AGENT, version=session.version or "unknown", model_name=next(filter(None, models), None)),
         steps=steps,
         notes="\n".join(notes) or None,
         final_metrics=_totals(steps, below, is_whole=not missing),

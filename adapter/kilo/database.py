@@ -46,8 +46,10 @@ _COLUMNS = {
     "part": {"id", "message_id", "session_id", "data"},
 }
 """What every version since 7.0 has."""
+_MORE = {"agent", "directory", "model", "title"}
+"""What is read of a session besides, where it is there."""
 _TRIES = 3
-_MOST_STEPS = 20_000
+_MOST_STEPS = 5_000
 """How many times a million of SQLite's instructions may be done before it is stopped."""
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 _WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
@@ -67,8 +69,7 @@ def read_database(path: Path, wanted: str | None = None) -> Log:
     notes: list[str] = []
     try:
         with _opened(path, notes) as connection:
-            _check_tables(connection, path.name)
-            sessions = {one.id: one for one in _sessions(connection)}
+            sessions = {one.id: one for one in _sessions(connection, _columns(connection, path.name))}
             root = choose(sessions, wanted, path.name)
             ids = list(below(root, {one.id: one.parent for one in sessions.values()}))
             _check_size(connection, ids, path.name)
@@ -159,31 +160,39 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
     return connection
 
 
-def _check_tables(connection: sqlite3.Connection, name: str) -> None:
-    """Raises BadInputError for a database that is not Kilo's."""
-    for table, columns in _COLUMNS.items():
+def _columns(connection: sqlite3.Connection, name: str) -> list[str]:
+    """What is read of each session, as far as this version of Kilo has it.
+
+    Raises:
+        BadInputError: the database is not Kilo's.
+    """
+    columns: list[str] = []
+    for table, needed in _COLUMNS.items():
         plain = "select 1 from sqlite_master where name = ? and type = 'table' and sql not like 'create virtual%'"
         is_plain = connection.execute(plain, (table,)).fetchone() is not None
-        columns_of = connection.execute(f"pragma table_info({table})") if is_plain else ()
-        there = {_text(row["name"]) for row in columns_of}
-        if missing := columns - there:
+        described = connection.execute(f"pragma table_info({table})") if is_plain else ()
+        there = {_text(row["name"]) for row in described}
+        if missing := needed - there:
             lacks = f"column {min(missing)} in table {table}" if there else f"table {table}"
             raise BadInputError(f"{name} is no database of Kilo's: it has no {lacks}.", _COPY_HINT)
+        if table == "session":
+            columns = sorted(needed | (_MORE & there))
+    return columns
 
 
-def _sessions(connection: sqlite3.Connection) -> Iterator[Session]:
-    for row in connection.execute("select * from session order by time_created, id"):
-        fields = {key: row[key] for key in row.keys()}  # noqa: SIM118  (a Row is no mapping)
-        model = _read(fields.get("model"), "a session's model", []) if fields.get("model") else None
+def _sessions(connection: sqlite3.Connection, columns: list[str]) -> Iterator[Session]:
+    for row in connection.execute(f"select {', '.join(columns)} from session limit {MAX_ROWS}"):  # noqa: S608  (our own)
+        known = {column: row[column] for column in columns}
+        model = _read(known["model"], "a session's model", []) if known.get("model") else None
         yield Session(
-            id=_text(row["id"]) or "",
-            parent=_text(fields.get("parent_id")),
-            title=_text(fields.get("title")),
-            version=_text(fields.get("version")),
-            agent=_text(fields.get("agent")),
-            directory=_text(fields.get("directory")),
+            id=_text(known["id"]) or "",
+            parent=_text(known["parent_id"]),
+            title=_text(known.get("title")),
+            version=_text(known["version"]),
+            agent=_text(known.get("agent")),
+            directory=_text(known.get("directory")),
             variant=variant_of(model),
-            created=moment_of(fields.get("time_created")),
+            created=moment_of(known["time_created"]),
         )
 
 

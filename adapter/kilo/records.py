@@ -62,7 +62,7 @@ class Message:
 
     Attributes:
         role: `user` or `assistant`.
-        model: `provider/model` that answered; None where nothing says so.
+        model: `provider/model` that answered, or that a user's message was meant for; None where nothing says so.
         parts: in the order in which they were begun.
         data: without its parts.
     """
@@ -132,11 +132,11 @@ class Log:
 
 def read_message(id_: str, info: Json, parts: Iterable[Part]) -> Message:
     """A message from Kilo's own JSON of it."""
-    role = text(info.get("role")) or "unknown"
-    provider, model = text(info.get("providerID")), text(info.get("modelID"))
+    named = info if "modelID" in info else mapping(info.get("model"))
+    provider, model = text(named.get("providerID")), text(named.get("modelID"))
     return Message(
         id=id_,
-        role=role,
+        role=text(info.get("role")) or "unknown",
         created=moment_of(mapping(info.get("time")).get("created")),
         model=f"{provider}/{model}" if provider and model else model,
         failure=read_failure(info.get("error")),

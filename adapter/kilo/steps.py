@@ -33,6 +33,8 @@ _KNOWN = frozenset(
 """All kinds of parts that Kilo is known to write; some hold nothing that belongs into a trajectory."""
 _BILLED_ELSEWHERE = ("kilo", "openrouter")
 """Providers that say themselves what a call cost."""
+_LONGEST = 1e10
+"""Milliseconds that a call is believed to have taken at most."""
 
 
 def steps_of(message: Message, variant: str | None = None) -> list[Step]:
@@ -122,7 +124,7 @@ def _extra(message: Message) -> dict[str, Any]:
 def _duration(message: Message, finishes: list[Json]) -> int | None:
     """Milliseconds of a call with its tools: as Kilo measured them, else from the message's begin to its end."""
     measured = [number(mapping(one.get("time")).get("elapsed")) for one in finishes]
-    known = [one for one in measured if one is not None and one >= 0]
+    known = [one for one in measured if one is not None and 0 <= one <= _LONGEST]
     if known:
         return round(sum(known))
     ended = moment_of(mapping(message.data.get("time")).get("completed"))

@@ -12,6 +12,11 @@ from adapter.kilo.times import iso
 from adapter.loose import Json, as_text, count, finite, mapping, sequence, text
 from adapter.trial import JsonValue
 
+_DEEPEST = 100
+"""How deep arguments may be, so that the trajectory that holds them stays within what a reader of JSON takes."""
+_MOST = 2**32
+"""No exit code is so large."""
+
 
 def tool_calls(parts: Iterable[Part]) -> tuple[list[ToolCall], list[ObservationResult]]:
     """A message's tool calls in the order in which they were begun, and what came back of each that says anything."""
@@ -27,18 +32,14 @@ def tool_calls(parts: Iterable[Part]) -> tuple[list[ToolCall], list[ObservationR
         taken.add(id_)
         state = mapping(part.data.get("state"))
         calls.append(_call(id_, part, state))
-        if (result := _result(id_, state)) is not None:
+        # Of a sub-agent, the call names the session.
+        child = text(mapping(state.get("metadata")).get("sessionId")) if part.data.get("tool") == "task" else None
+        if (result := _result(id_, state, child)) is not None:
             results.append(result)
     return calls, results
 
 
-def started(state: Json) -> str | None:
-    """The session of the sub-agent that a call started, else None."""
-    return text(mapping(state.get("metadata")).get("sessionId"))
-
-
 def _call(id_: str, part: Part, state: Json) -> ToolCall:
-    """Arguments that are no object stand under `value`, where Kilo itself puts those that it cannot parse."""
     given, metadata, time = state.get("input"), mapping(state.get("metadata")), mapping(state.get("time"))
     begun, ended = moment_of(time.get("start")), moment_of(time.get("end"))
     known: dict[str, Any] = {
@@ -48,24 +49,36 @@ def _call(id_: str, part: Part, state: Json) -> ToolCall:
         "duration_ms": ended - begun if begun and ended and ended >= begun else None,
         "truncated": metadata.get("truncated") is True or None,
     }
-    arguments = _finite(given) if isinstance(given, dict) else {} if given is None else {"value": finite(given)}
     return ToolCall(
         tool_call_id=id_,
         function_name=text(part.data.get("tool")) or "unknown",
-        arguments=arguments,
+        arguments=_arguments(given),
         extra={key: value for key, value in known.items() if value is not None} or None,
     )
 
 
-def _finite(given: Json) -> dict[str, JsonValue]:
-    return {key: finite(value) for key, value in given.items()}
+def _arguments(given: JsonValue) -> dict[str, JsonValue]:
+    """What a call was given; what is no object stands under `value`, where Kilo itself puts what it cannot parse."""
+    if given is None:
+        return {}
+    if _is_deep(given, _DEEPEST):
+        return {"value": as_text(given)}
+    return {key: finite(value) for key, value in given.items()} if isinstance(given, dict) else {"value": finite(given)}
+
+
+def _is_deep(value: JsonValue, left: int) -> bool:
+    """Whether lists and objects stand in each other more than so many levels deep."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (left == 0 and isinstance(value, dict | list)) or any(_is_deep(one, left - 1) for one in inner)
 
 
 def _exit_code(value: JsonValue) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _MOST:
+        return None
+    return value
 
 
-def _result(id_: str, state: Json) -> ObservationResult | None:
+def _result(id_: str, state: Json, child: str | None) -> ObservationResult | None:
     """Its output, its error, or what a call that never ended had printed; None where there is none of them."""
     status, metadata = text(state.get("status")), mapping(state.get("metadata"))
     printed = metadata.get("output")
@@ -82,10 +95,9 @@ def _result(id_: str, state: Json) -> ObservationResult | None:
         content = printed
     if files := [_file(mapping(one)) for one in sequence(state.get("attachments"))]:
         extra["attachments"] = files
-    session = started(state)
-    if content is None and session is None:
+    if content is None and child is None:
         return None
-    references = [SubagentTrajectoryRef(trajectory_id=session, session_id=session)] if session else None
+    references = [SubagentTrajectoryRef(trajectory_id=child, session_id=child)] if child else None
     return ObservationResult(
         source_call_id=id_,
         content=None if content is None else as_text(content),

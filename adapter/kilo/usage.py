@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from adapter.loose import Json, count, mapping, number
 
+_MOST_USD = 1e6
+"""The largest cost that is believed, in US dollars."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -56,7 +59,7 @@ def usage_of(finish: Json) -> Usage:
         cache_read=read,
         cache_write=write,
         reasoning=reasoning,
-        cost=cost if cost is not None and cost >= 0 else None,
+        cost=cost if cost is not None and 0 <= cost <= _MOST_USD else None,
         reasoning_in_output=has_total and reasoning > 0 and total == prompt + output,
     )
 
