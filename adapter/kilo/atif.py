@@ -7,7 +7,7 @@ is not known is left out and said in `notes`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
 
 from harbor.models.trajectories import Agent, FinalMetrics, Step, Trajectory
@@ -30,20 +30,24 @@ def trajectory_of(log: Log) -> Trajectory:
     Raises:
         BadInputError: nothing was said in it, and nothing went wrong.
     """
-    found = _trajectory(log, log.sessions[log.root], (log.root,))
+    notes = (f"Converted from Kilo's {log.origin}.", *log.notes)
+    found = _trajectory(log.sessions[log.root], log.children(), (log.root,), notes)
     if found is None:
         what = f"Session {log.root[:80]} holds no message: it ended before it began."
         raise BadInputError(what, "Look into Kilo's own log for the reason: <data folder>/log.")
     return found
 
 
-def _trajectory(log: Log, session: Session, path: tuple[str, ...]) -> Trajectory | None:
+def _trajectory(
+    session: Session, children: Mapping[str, Sequence[Session]], path: tuple[str, ...], notes: Sequence[str] = ()
+) -> Trajectory | None:
     """A session's trajectory; None for one without any step.
 
     Args:
-        log: that it stands in.
         session: the session.
+        children: the sessions that each session started.
         path: the sessions from the root down to it.
+        notes: of the log as a whole.
     """
     steps = [step for message in session.messages for step in steps_of(message, session.variant)]
     steps = steps or _failed(session)
@@ -51,12 +55,9 @@ def _trajectory(log: Log, session: Session, path: tuple[str, ...]) -> Trajectory
         return None
     for number, step in enumerate(steps, 1):
         step.step_id = number
-    children = [] if len(path) > _DEEPEST else [one for one in log.children(session.id) if one.id not in path]
-    below = [one for child in children if (one := _trajectory(log, child, (*path, child.id))) is not None]
+    started = [] if len(path) > _DEEPEST else [one for one in children.get(session.id, ()) if one.id not in path]
+    below = [one for child in started if (one := _trajectory(child, children, (*path, child.id))) is not None]
     missing = _referred(steps) - {one.trajectory_id for one in below}
-    notes = [*_notes(session.messages, steps, len(missing))]
-    if len(path) == 1:
-        notes = [f"Converted from Kilo's {log.origin}.", *log.notes, *notes]
     models = [step.model_name for step in steps] + [message.model for message in session.messages]
     return Trajectory(
         schema_version=VERSION,
@@ -64,7 +65,7 @@ def _trajectory(log: Log, session: Session, path: tuple[str, ...]) -> Trajectory
         trajectory_id=session.id,
         agent=Agent(name=AGENT, version=session.version or "unknown", model_name=next(filter(None, models), None)),
         steps=steps,
-        notes="\n".join(notes) or None,
+        notes="\n".join((*notes, *_notes(session.messages, steps, len(missing)))) or None,
         final_metrics=_totals(steps, below, is_whole=not missing),
         extra=_extra(session),
         subagent_trajectories=below or None,

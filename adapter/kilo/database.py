@@ -40,6 +40,8 @@ MAX_DATABASE_BYTES = 2**33
 """The largest database that is read: Kilo keeps all of a user's sessions in one."""
 MAX_ROWS = 1_000_000
 """How many messages and parts of one session are read, its sub-agents' among them."""
+MAX_SESSION_BYTES = MAX_BYTES
+"""How large they may be together."""
 _COLUMNS = {
     "session": {"id", "parent_id", "version", "time_created"},
     "message": {"id", "session_id", "time_created", "data"},
@@ -49,8 +51,8 @@ _COLUMNS = {
 _MORE = {"agent", "directory", "model", "title"}
 """What is read of a session besides, where it is there."""
 _TRIES = 3
-_MOST_STEPS = 5_000
-"""How many times a million of SQLite's instructions may be done before it is stopped."""
+_STEP, _MOST_STEPS = 1_000_000, 5_000
+"""SQLite is stopped after so many instructions, so many times."""
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 _WAL_MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _COPY_HINT = "Copy kilo.db together with kilo.db-wal (and kilo.db-shm) while Kilo is not running, and convert that."
@@ -153,7 +155,7 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
     connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
     left = iter(range(_MOST_STEPS))
-    connection.set_progress_handler(lambda: next(left, None) is None, 1_000_000)
+    connection.set_progress_handler(lambda: next(left, None) is None, _STEP)
     # Texts that are no UTF-8 are repaired where they are parsed.
     connection.text_factory = bytes
     connection.row_factory = sqlite3.Row
@@ -204,9 +206,11 @@ def _check_size(connection: sqlite3.Connection, ids: list[str], name: str) -> No
             query = f"select count(*), coalesce(sum(length(data)), 0) from {table} where session_id = ?"  # noqa: S608
             found, length = connection.execute(query, (id_,)).fetchone()
             rows, size = rows + found, size + length
-    if rows > MAX_ROWS or size > MAX_BYTES:
+    if rows > MAX_ROWS or size > MAX_SESSION_BYTES:
         what = f"The session in {name} holds {rows:,} rows of {size:,} bytes"
-        raise BadInputError(f"{what}; at most {MAX_ROWS:,} and {MAX_BYTES:,} are read.", "Convert another session.")
+        raise BadInputError(
+            f"{what}; at most {MAX_ROWS:,} and {MAX_SESSION_BYTES:,} are read.", "Convert another session."
+        )
 
 
 def _with_messages(connection: sqlite3.Connection, session: Session, notes: list[str]) -> Session:

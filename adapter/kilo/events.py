@@ -50,12 +50,10 @@ def read_events(path: Path, wanted: str | None = None) -> Log:
     drafts: dict[str, _Draft] = {}
     broken = odd = 0
     try:
-        lines = read_bytes(path).split(b"\n")
+        lines = [line for line in read_bytes(path).splitlines() if line.strip()]
     except UnreadableError as error:
         raise BadInputError(f"{error}.", _HINT) from error
     for line in lines:
-        if not line.strip():
-            continue
         try:
             event = mapping(parse_json(line, "a line"))
         except UnreadableError:
@@ -91,7 +89,10 @@ def _take(event: Json, drafts: dict[str, _Draft]) -> bool:
 
 
 def _begun(message: str, at: int | None) -> int | None:
-    """When a message was made: its id begins with the last 36 bits of that time; else when its first event came."""
+    """When a message was made, to some milliseconds: its id begins with the last 36 bits of that time.
+
+    Where an id is of another form, it is when its first event came.
+    """
     found = _ID.match(message)
     if found is None or at is None:
         return at

@@ -120,10 +120,13 @@ class Log:
     has_user: bool = True
     has_children: bool = True
 
-    def children(self, of: str) -> tuple[Session, ...]:
-        """The sessions that one session started, the oldest first."""
-        found = (one for one in self.sessions.values() if one.parent == of and one.id != of)
-        return tuple(sorted(found, key=lambda one: (one.created or 0, one.id)))
+    def children(self) -> dict[str, list[Session]]:
+        """The sessions that each session started, the oldest first."""
+        found: dict[str, list[Session]] = {}
+        for one in sorted(self.sessions.values(), key=lambda one: (one.created or 0, one.id)):
+            if one.parent is not None:
+                found.setdefault(one.parent, []).append(one)
+        return found
 
     def with_root(self, changed: Session, *notes: str) -> Log:
         """The same log with its root session changed, and with more notes."""
