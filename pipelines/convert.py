@@ -100,8 +100,11 @@ def _walk(trajectory: Trajectory) -> Iterator[Trajectory]:
 
 
 def _written(value: dict[str, Any]) -> str:
-    """As Harbor writes its own: readable, other scripts as they are. Half a character becomes a question mark."""
-    return json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace").decode()
+    """As Harbor writes its own: readable, other scripts as they are. Half a character becomes a question mark.
+
+    There is no NaN in it, which JSON does not have.
+    """
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace").decode()
 
 
 def _write(path: Path, text: str) -> None:
