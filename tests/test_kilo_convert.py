@@ -220,6 +220,17 @@ def test_unknown_kinds_of_parts_are_left_out_and_named(tmp_path: Path) -> None:
     assert "Parts of unknown kinds were left out: 2 hologram." in (trajectory.notes or "")
 
 
+@pytest.mark.parametrize(
+    ("version", "is_old"), [("7.0.33", True), ("7.7.2", False), ("10.0.0-rc.1", False), ("?", False)]
+)
+def test_a_log_of_an_old_version_is_converted_with_a_warning(tmp_path: Path, version: str, is_old: bool) -> None:
+    log = KiloLog(version)
+    log.agent(said("a"), finish())
+    trajectory = converted(log, tmp_path)
+    assert trajectory.agent.version == version
+    assert ("older than 7.7" in (trajectory.notes or "")) == is_old
+
+
 def family(folder: Path) -> tuple[KiloLog, Path]:
     """An agent that started two sub-agents, the first of which started one of its own; each call costs a dollar."""
     log = KiloLog()
@@ -301,7 +312,8 @@ def test_sessions_that_start_each_other_end(tmp_path: Path) -> None:
     path = tmp_path / "kilo.db"
     log.database(path)
     trajectory = trajectory_of(read_log(path, ROOT))
-    assert [one.trajectory_id for one in trajectory.subagent_trajectories or ()] == ["ses_a"]
+    (below,) = trajectory.subagent_trajectories or ()
+    assert (below.trajectory_id, below.subagent_trajectories) == ("ses_a", None)
 
 
 # Reasoning tokens beside the output (7.7) and within it (7.0), with and without a total: (prompt, completion).

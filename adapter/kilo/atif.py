@@ -6,6 +6,7 @@ is not known is left out and said in `notes`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from math import fsum
@@ -20,6 +21,8 @@ from adapter.kilo.times import iso
 AGENT = "kilo"
 VERSION = "ATIF-v1.7"
 """The first that has all that is written here; every Harbor since 0.24 reads it."""
+_SINCE = (7, 7)
+"""The first version of Kilo whose logs are well known."""
 _DEEPEST = 20
 """How deep sub-agents may start sub-agents."""
 
@@ -30,12 +33,20 @@ def trajectory_of(log: Log) -> Trajectory:
     Raises:
         BadInputError: nothing was said in it, and nothing went wrong.
     """
-    notes = (f"Converted from Kilo's {log.origin}.", *log.notes)
+    notes = (f"Converted from Kilo's {log.origin}.", *_age(log.sessions[log.root].version), *log.notes)
     found = _trajectory(log.sessions[log.root], log.children(), (log.root,), notes)
     if found is None:
         what = f"Session {log.root[:80]} holds no message: it ended before it began."
         raise BadInputError(what, "Look into Kilo's own log for the reason: <data folder>/log.")
     return found
+
+
+def _age(version: str | None) -> list[str]:
+    """A note on a log that an old Kilo wrote."""
+    found = re.match(r"v?(\d{1,6})\.(\d{1,6})", version or "")
+    if found is None or (int(found[1]), int(found[2])) >= _SINCE:
+        return []
+    return [f"Written by Kilo {version:.40}, which is older than 7.7: of those, only 7.0.33 has been looked at."]
 
 
 def _trajectory(
