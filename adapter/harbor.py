@@ -18,8 +18,10 @@ from adapter.loose import EMPTY, Json, mapping, moment, sequence, text
 from adapter.models import normalise
 from adapter.prices import is_free
 from adapter.redact import may_hold_secrets, redact, rules_digest
+from adapter.request_times import with_request_times
 from adapter.resumed import mark_repeats
 from adapter.rewards import read_rewards
+from adapter.service import with_asked_tier
 from adapter.status import BY_REWARD, Grading, status
 from adapter.steps import assemble
 from adapter.totals import own_totals
@@ -122,7 +124,8 @@ def _trial(
     source = text(result.get("source")) or text(mapping(config.get("task")).get("source"))
     task = _task(result, name)
     times = _agent_times(result)
-    steps = _settled(assemble(found.runs, times, findings), identity.variant, findings)
+    steps = _settled(with_request_times(assemble(found.runs, times, findings), result), identity.variant, findings)
+    steps = with_asked_tier(steps, mapping(config.get("agent")), identity.variant.model, findings)
     cost = totals.cost_usd
     if cost is not None and leaves_out(steps, cost):
         message = "The run's own total cost is the sum of its steps' costs, and not all steps have one: not known."

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from adapter.costs import StepCost, TrialCost
-from adapter.opik_record import RECORD, findings_out, message_out, step_rest, trial_rest
+from adapter.opik_record import RECORD, findings_out, message_out, ran_out, step_rest, trial_rest
 from adapter.opik_size import clip, fitted
 from adapter.opik_usage import opik_provider, usage
 from adapter.trial import Object, Step, Trial
@@ -315,6 +315,7 @@ def _call(trial: Trial, step: Step, number: int, time: _Time) -> Row:
             "call_id": call.id,
             "arguments": "parsed" if is_parsed else "text",
             "has_output": call.output is not None,
+            **ran_out(call),
         },
         trace_key=trial_key(trial),
         parent_key=step_key(trial, step.number),
