@@ -87,6 +87,10 @@ class Context:
     lost: frozenset[int]
 
 
+type _Part = tuple[int | None, float, int]
+"""A stretch that is still to be laid: whose it is, its tokens, and `Item.since`."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Turn:
     """A call, the steps that it produced, and who spoke before it, from the first step of the call before on."""
@@ -201,7 +205,8 @@ class _Layout:
         self._held = 0
         self._first: int | None = None
         self._before: _Turn | None = None
-        self._spoke: list[Step] = []
+        self._answered = 0
+        self._spoke: list[tuple[Step, int]] = []
 
     def epochs(self) -> list[Epoch]:
         """All epochs, the last one among them."""
@@ -209,22 +214,23 @@ class _Layout:
 
     def add(self, turn: _Turn) -> None:
         """Takes the next call."""
-        self._spoke += turn.spoke
+        self._spoke += [(step, len(self._calls)) for step in turn.spoke]
         prompt = turn.prompt
         if prompt is None:
             self._calls.append(turn.call)
-            self.lost |= {step.number for step in self._spoke}
+            self.lost |= {step.number for step, _ in self._spoke}
             return
         if self._before is None or self._first is None:
             self._first = prompt
-            self._put([(None, prompt)])
+            self._put([(None, prompt, 0)])
             self.flows[turn.call.call] = Flow(0, prompt)
         elif turn.output and prompt < _COMPACTED * (self._before.prompt or 0):
             self._make_anew(turn, prompt, self._before, self._first)
         else:
             self._grow(turn, prompt, self._before)
         self._calls.append(turn.call)
-        self._before = turn
+        self._before, self._answered = turn, len(self._calls)
+        self.lost -= {step.number for step, _ in self._spoke}
         self._spoke = []
 
     def _grow(self, turn: _Turn, prompt: int, before: _Turn) -> None:
@@ -233,9 +239,8 @@ class _Layout:
         kept = min(kept if kept <= growth else before.visible, growth)
         new = growth - kept
         self.flows[turn.call.call] = Flow(prompt - new, new)
-        self._put_output(before, kept)
-        self._put(_divided(new, self._spoke, before))
-        self.lost -= {step.number for step in self._spoke}
+        self._put_output(before, kept, self._answered)
+        self._put(_divided(new, self._spoke, before, self._answered))
 
     def _make_anew(self, turn: _Turn, prompt: int, before: _Turn, first: int) -> None:
         self._done.append(Epoch(tuple(self._calls), tuple(self._items)))
@@ -243,26 +248,25 @@ class _Layout:
         base = min(first, prompt)
         is_summary = not any(step.tool_calls for step in before.members)
         written = min(before.visible, prompt - base) if is_summary else 0
-        self._put([(None, base)])
-        self._put_output(before, written)
-        self._put([(None, prompt - base - written)])
+        self._put([(None, base, 0)])
+        self._put_output(before, written, 0)
+        self._put([(None, prompt - base - written, 0)])
         by_others = [
             call for number, call in self._summaries if before.members[0].number < number < turn.members[0].number
         ]
         summary = (before.call.call, *by_others) if is_summary else tuple(by_others)
         self.flows[turn.call.call] = Flow(base, prompt - base, before.prompt, summary)
-        self.lost -= {step.number for step in self._spoke}
 
-    def _put_output(self, turn: _Turn, tokens: int) -> None:
+    def _put_output(self, turn: _Turn, tokens: int, since: int) -> None:
         parts = zip(turn.members, shares(turn.members), strict=True)
-        self._put([(step.number, tokens * share) for step, share in parts], is_output=True)
+        self._put([(step.number, tokens * share, since) for step, share in parts], is_output=True)
 
-    def _put(self, parts: Iterable[tuple[int | None, float]], *, is_output: bool = False) -> None:
-        """Lays these stretches behind what is there, for the call that is added next."""
+    def _put(self, parts: Iterable[_Part], *, is_output: bool = False) -> None:
+        """Lays these stretches behind what is there."""
         start: float = self._held
-        for step, tokens in parts:
+        for step, tokens, since in parts:
             if tokens > 0:
-                self._items.append(Item(step, start, start + tokens, len(self._calls), is_output))
+                self._items.append(Item(step, start, start + tokens, since, is_output))
                 start += tokens
         self._held = round(start)
 
@@ -277,20 +281,20 @@ def _drops_reasoning(turns: Sequence[_Turn]) -> bool:
     )
 
 
-def _divided(tokens: int, spoke: Sequence[Step], before: _Turn) -> list[tuple[int | None, float]]:
-    """New tokens by whose words they are: an agent's step, or None for what no step of its own brought in."""
+def _divided(tokens: int, spoke: Sequence[tuple[Step, int]], before: _Turn, since: int) -> list[_Part]:
+    """New tokens by whose words they are: an agent's step's, or None for what no step of its own brought in."""
     known = {step.number for step in before.members}
-    lengths: list[tuple[int | None, int]] = []
-    for step in spoke:
+    lengths: list[tuple[int | None, int, int]] = []
+    for step, place in spoke:
         length = sum(len(call.output or "") for call in step.tool_calls) + sum(map(len, step.observations))
         if not step.is_agent:
-            lengths.append((None, length + len(step.message)))
+            lengths.append((None, length + len(step.message), place))
         elif step.number in known:
-            lengths.append((step.number, length))
+            lengths.append((step.number, length, place))
         else:
-            lengths.append((step.number, length + len(step.message) + arguments_length(step)))
-    whole = sum(length for _, length in lengths)
+            lengths.append((step.number, length + len(step.message) + arguments_length(step), place))
+    whole = sum(length for _, length, _ in lengths)
     if whole:
-        return [(step, tokens * (length / whole)) for step, length in lengths]
+        return [(step, tokens * (length / whole), place) for step, length, place in lengths]
     called = [step.number for step in before.members if step.tool_calls]
-    return [(called[-1] if called else None, tokens)]
+    return [(called[-1] if called else None, tokens, since)]

@@ -27,7 +27,7 @@ def price_trial(trial: Trial, book: PriceBook = BUNDLED) -> TrialCost:
     (mini-swe-agent's), or where the steps' recorded costs sum to more than the run's own total. (One of 0 for tokens
     used is not in the record: the reader takes it for unknown.) Then, and where nothing is recorded, tokens are priced;
     if that cannot be done for all of the calls whose costs are wrong, all of the run's calls are given shares of the
-    run's total, as apportioned.
+    run's total, as apportioned, or are unknown where it has none.
 
     The trial's own total is the recorded one; else the sum of its calls where all are known and the whole run was
     read; else the run's total tokens times price, where one model served them all.
@@ -159,10 +159,8 @@ def _corrected(found: list[CallCost], trial: Trial) -> list[CallCost]:
         return found
     if all(one.billed is not None for one, is_wrong in zip(found, wrong, strict=True) if is_wrong):
         return [_priced(one) if is_wrong else one for one, is_wrong in zip(found, wrong, strict=True)]
-    if total is None:
-        return found
-    weights = _weights(found)
-    if weights is None:
+    weights = None if total is None else _weights(found)
+    if total is None or weights is None:
         return [
             replace(one, usd=None, provenance=Provenance.UNKNOWN) if is_wrong else one
             for one, is_wrong in zip(found, wrong, strict=True)
