@@ -73,7 +73,9 @@ class StepSpend:
         price: which price it was computed by, with the table's version; None for a recorded or unknown cost.
         tokens: of its call, on the first step of that call only.
         own_usd: its output, and the first time that its observations were sent as new input.
-        carried_usd: what its output and observations cost in every call after that.
+        carried_usd: what its output and observations cost in every call after that; None where not all of these calls'
+            costs are known.
+        carried_at_least_usd: the part of it that is known.
         is_wasted: whether the judges labelled it redundant or wrong; None when it was not judged.
     """
 
@@ -86,6 +88,7 @@ class StepSpend:
     parts: Parts
     own_usd: float | None
     carried_usd: float | None
+    carried_at_least_usd: float | None
     latency: Latency
     is_wasted: bool | None = None
 
