@@ -50,8 +50,8 @@ def read_logs(files: TrialFiles, segments: Sequence[str]) -> LogTotal | None:
     """
     found: list[LogTotal] = []
     for segment in segments:
-        folder = files.folder / "steps" / segment if segment else files.folder
-        one = _read(files, folder / "agent" / _LOG)
+        place = ("steps", segment, "agent", _LOG) if segment else ("agent", _LOG)
+        one = _read(files, files.folder.joinpath(*place))
         if one is None:
             return None
         found.append(one)

@@ -61,7 +61,7 @@ class CallDraft:
     seconds: float | None = None
     started_at: datetime | None = None
 
-    def take_time(self, extra: JsonValue) -> None:
+    def take_time(self, extra: JsonValue | Json) -> None:
         """Takes what the `extra` of the call or of its result says of when it ran; what is known already stays."""
         start, took = ran(extra)
         self.seconds = took if self.seconds is None else self.seconds

@@ -39,6 +39,8 @@ _OF_TOOL: Mapping[str, float] = {
 _STARTS = ("started_at", "start_time")
 _ENDS = ("finished_at", "ended_at", "end_time")
 _OF_INTEREST = frozenset((*_OF_TOOL, *_STARTS))
+_CLAUDE_CODES = "tool_result_metadata"
+_UNKNOWN = (None, None)
 
 type Ran = tuple[datetime | None, float | None]
 """When a tool began, and for how many seconds it ran."""
@@ -53,17 +55,17 @@ def seconds(values: Json, names: Mapping[str, float]) -> float | None:
     return None
 
 
-def ran(extra: JsonValue) -> Ran:
+def ran(extra: JsonValue | Json) -> Ran:
     """When a tool ran, by the `extra` of its call or its result: its duration, or else its start and its end.
 
     Claude Code's own account of a result stands one level deeper, where Harbor keeps it.
     """
     values = mapping(extra)
-    own = mapping(mapping(values.get("tool_result_metadata")).get("tool_use_result"))
-    if own:
-        return None, seconds(own, _OF_TOOL)
+    if _CLAUDE_CODES in values:
+        own = mapping(mapping(values[_CLAUDE_CODES]).get("tool_use_result"))
+        return _UNKNOWN if _OF_INTEREST.isdisjoint(own) else (None, seconds(own, _OF_TOOL))
     if _OF_INTEREST.isdisjoint(values):
-        return None, None
+        return _UNKNOWN
     start = _first_moment(values, _STARTS)
     took = seconds(values, _OF_TOOL)
     if took is None:

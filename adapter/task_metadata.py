@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
-from harbor.models.task.id import GitTaskId, PackageTaskId
+from harbor.models.task import id as ids
 from pydantic import ValidationError
 
 from adapter.errors import UnreadableError
@@ -53,6 +53,8 @@ def _folders(task: Json, job: Path) -> Iterator[tuple[Path, Path]]:
     cached = _cached(task)
     if cached is not None:
         yield cached, cached.parent
+    elif task.get("git_url") is not None:
+        return  # its path is one in a repository
     elif path is not None and "\0" not in path and Path(path).is_absolute():
         yield Path(path), Path(path).parent
     elif path is not None:
@@ -63,17 +65,24 @@ def _folders(task: Json, job: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _cached(task: Json) -> Path | None:
-    """Where Harbor keeps a task that it fetched; None for one that it did not."""
+    """Where Harbor keeps a task that it fetched; None for one that it did not, or where it keeps none."""
     url, path, name = text(task.get("git_url")), text(task.get("path")), text(task.get("name"))
+    if url is not None and path is not None:
+        return _of_repository(ids.TASK_CACHE_DIR, url, text(task.get("git_commit_id")), path)
+    found, ref = _PACKAGE.fullmatch(name or ""), text(task.get("ref"))
+    if found is None or _DIGEST.fullmatch(ref or "") is None:
+        return None
+    return ids.PackageTaskId(org=found["org"], name=found["name"], ref=ref).get_local_path()
+
+
+@lru_cache(maxsize=16)
+def _of_repository(cache: Path, url: str, commit: str | None, path: str) -> Path | None:
+    if not cache.is_dir():
+        return None
     try:
-        if url is not None and path is not None:
-            commit = text(task.get("git_commit_id"))
-            return GitTaskId(git_url=url, git_commit_id=commit, path=Path(path)).get_local_path()
-        if (found := _PACKAGE.fullmatch(name or "")) is not None and _DIGEST.fullmatch(text(task.get("ref")) or ""):
-            return PackageTaskId(org=found["org"], name=found["name"], ref=text(task.get("ref"))).get_local_path()
+        return ids.GitTaskId(git_url=url, git_commit_id=commit, path=Path(path)).get_local_path()
     except (ValidationError, ValueError):
         return None  # a path that leads out of its repository
-    return None
 
 
 @lru_cache(maxsize=16)

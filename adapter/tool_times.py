@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from adapter.atif_steps import StepDraft
-from adapter.durations import LONGEST, OF_STEP, ran, seconds
+from adapter.durations import LONGEST, OF_STEP, seconds
 from adapter.loose import Json, mapping
 
 type _Look = Callable[[StepDraft, Json], None]
@@ -56,8 +56,8 @@ def _codex(step: StepDraft, extra: Json) -> None:
 
 def _claude_code(step: StepDraft, extra: Json) -> None:
     """Harbor's older converter wrote a step per call, and Claude Code's account of the result beside the step."""
-    if len(step.tool_calls) == 1 and step.tool_calls[0].seconds is None:
-        step.tool_calls[0].seconds = ran({"tool_result_metadata": extra.get("tool_result_metadata")})[1]
+    if "tool_result_metadata" in extra and len(step.tool_calls) == 1:
+        step.tool_calls[0].take_time(extra)
 
 
 _AGENTS: dict[str, _Look] = {"claude-code": _claude_code, "codex": _codex}
