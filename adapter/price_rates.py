@@ -129,6 +129,8 @@ def _ratio(one: float | None, other: float | None) -> float | None:
 
 
 def _times(rate: float | None, factor: float | None) -> float | None:
+    if rate == 0:
+        return 0.0  # what costs nothing costs nothing at any multiple
     return None if rate is None or factor is None else rate * factor
 
 

@@ -44,7 +44,7 @@ _ALIBABA = Rules(read=0.2, read_where_written=0.1, write=1.25, batch=0.5, thinki
 _BY_PROVIDER = {
     "anthropic": _HALF,
     "openai": _OPENAI,
-    "azure": _OPENAI,
+    "azure": Rules(read=1.0, batch=0.5),
     "gemini": _GOOGLE,
     "vertex_ai": _GOOGLE,
     "bedrock": _HALF,
