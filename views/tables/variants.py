@@ -103,8 +103,10 @@ def _spent(quantity: str, one: Measure) -> dict[str, pa.Column]:
     return {
         named(quantity): c.amount(f"sum over the attempts for which it is known: {one.meaning}", one.unit),
         **_spread(named(quantity, "per_attempt"), one),
+        f"{quantity}_tasks": c.count("tasks for one of whose attempts it is known", required=True),
         named(quantity, "of_task_set"): c.amount(
-            "sum over the tasks of the mean of an attempt at it; a lower bound where that of a task is not known",
+            f"sum over the tasks of the mean of an attempt at it: one attempt at each; a lower bound where "
+            f"`{quantity}_tasks` are fewer than `tasks`, and so is the number per point",
             one.unit,
         ),
         named(quantity, "to_complete"): c.amount(
