@@ -22,6 +22,7 @@ from adapter.errors import UnreadableError
 from adapter.loose import Json, mapping, sequence, text
 from adapter.results import give_all_results
 from adapter.tokens import Convention, convention_of, read_totals, recorded_total, total
+from adapter.tool_times import give_tool_times
 from adapter.trial import Finding, Provenance, Severity, Source, Tokens
 
 MAX_STEPS = 100_000
@@ -94,6 +95,7 @@ def read_trajectory(value: Json, name: str, *, is_part: bool = False, is_cut: bo
     steps = tuple(read_step(step, position, findings, convention) for position, step in enumerate(raw, 1))
     findings.extend(_convention_findings(convention))
     findings.extend(give_all_results(steps, raw, repeats_calls=habits.repeats_calls))
+    give_tool_times(steps, raw, text(agent.get("name")))
     findings.extend(_time_findings(raw, steps))
     tokens, cost = read_totals(final, findings, convention)
     totals = None if habits.needs_metrics else _step_with_totals(steps, tokens, cost)
@@ -102,7 +104,7 @@ def read_trajectory(value: Json, name: str, *, is_part: bool = False, is_cut: bo
         findings.append(Finding("metrics_are_totals", Severity.WARNING, message, totals.position))
         tokens, cost = tokens or totals.tokens, cost if cost is not None else totals.cost_usd
         totals.tokens, totals.cost_usd, totals.has_metrics = None, None, False
-        totals.cost_provenance = Provenance.UNKNOWN
+        totals.cost_provenance, totals.service = Provenance.UNKNOWN, None
     of_others = _metrics_of_others(steps)
     findings.extend(_metrics_findings(steps, of_others))
     model = agent.get("model")

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
+from adapter.durations import OF_CALL, OF_STEP, ran, seconds
 from adapter.errors import UnreadableError
 from adapter.files import parse_json
-from adapter.loose import Json, as_text, count, epoch, finite, mapping, moment, number, sequence, text
+from adapter.loose import EMPTY, Json, as_text, count, epoch, finite, mapping, moment, sequence, text
+from adapter.service import read_service
 from adapter.tokens import Convention, has_metrics, raw_numbers, read_metrics
-from adapter.trial import Finding, JsonValue, Provenance, Severity, Source, Tokens
+from adapter.trial import Finding, JsonValue, Provenance, Service, Severity, Source, Tokens
 
 _SOURCES = {
     "agent": Source.AGENT,
@@ -26,15 +28,7 @@ _CALL_KEYS = ("api_call_id", "response_id", "message_id", "model_call_id", "gene
 """Where agents name the LLM call that a step comes from, in the step's `extra`."""
 _LONGEST_ARGUMENTS = 1_000_000
 """Characters up to which arguments that are a JSON text are parsed."""
-_DURATIONS = {
-    "duration_seconds": 1.0,
-    "duration_sec": 1.0,
-    "duration_s": 1.0,
-    "duration_ms": 0.001,
-    "elapsed_ms": 0.001,
-}
-"""Where agents put a step's duration, in its `extra` or its metrics' `extra`, and the unit in seconds."""
-_OF_INTEREST = frozenset((*_CALL_KEYS, *_DURATIONS))
+_OF_INTEREST = frozenset((*_CALL_KEYS, *OF_STEP, *OF_CALL))
 _REASONING = ("reasoning", "reasoning_content")
 """Where a message holds its reasoning."""
 _BESIDE_TEXT = (*_REASONING, "tool_calls")
@@ -55,6 +49,8 @@ class CallDraft:
 
     Attributes:
         started: references to the sub-agents that it started, as its result has them.
+        seconds: how long it ran, as recorded.
+        started_at: when it began, likewise.
     """
 
     name: str
@@ -62,6 +58,14 @@ class CallDraft:
     id: str | None
     output: str | None = None
     started: list[Json] = field(default_factory=list[Json])
+    seconds: float | None = None
+    started_at: datetime | None = None
+
+    def take_time(self, extra: JsonValue | Json) -> None:
+        """Takes what the `extra` of the call or of its result says of when it ran; what is known already stays."""
+        start, took = ran(extra)
+        self.seconds = took if self.seconds is None else self.seconds
+        self.started_at = self.started_at or start
 
 
 @dataclass(slots=True)
@@ -77,6 +81,8 @@ class StepDraft:
         asked: how many tool calls its message announces that steps of their own may hold.
         announced: these calls, where its own are fewer.
         duration: seconds it took, as recorded.
+        model_seconds: seconds its LLM call took, likewise.
+        service: how its LLM call was served.
         subagent: the sub-agent that acted, where its steps stand among the agent's own.
         started: references to sub-agents that none of its calls started.
     """
@@ -99,6 +105,8 @@ class StepDraft:
     call_key: str | None
     asked: int
     duration: float | None
+    model_seconds: float | None
+    service: Service | None
     subagent: str
     raw: dict[str, int | float]
     tool_calls: list[CallDraft]
@@ -141,12 +149,14 @@ def read_step(value: Json, position: int, findings: list[Finding], convention: C
     if copied is not None and not isinstance(copied, bool):
         copied = _is_copied(copied, position, findings)
     metrics, extra = mapping(get("metrics")), mapping(get("extra"))
-    tokens = cost = duration = None
+    tokens = cost = duration = of_model = None
     marked = False
+    more: Json = EMPTY
     if metrics:
         tokens, cost = read_metrics(metrics, findings, position, convention)
         more = mapping(metrics.get("extra"))
-        duration = None if _OF_INTEREST.isdisjoint(more) else _duration(more)
+        if not _OF_INTEREST.isdisjoint(more):
+            duration, of_model = seconds(more, OF_STEP), seconds(more, OF_CALL)
         marked = more.get("cost_source") == "litellm_estimate"
     call_key, subagent = None, ""
     if extra:
@@ -155,7 +165,8 @@ def read_step(value: Json, position: int, findings: list[Finding], convention: C
             subagent = text(extra.get("agent_id")) or "sidechain"
         if not _OF_INTEREST.isdisjoint(extra):
             call_key = next((key for name in _CALL_KEYS if (key := text(extra.get(name)))), None)
-            duration = _duration(extra) or duration
+            duration = seconds(extra, OF_STEP) or duration
+            of_model = seconds(extra, OF_CALL) or of_model
     provenance = Provenance.UNKNOWN
     if cost is not None:
         provenance = Provenance.PRICED if marked else convention.habits.costs
@@ -178,6 +189,8 @@ def read_step(value: Json, position: int, findings: list[Finding], convention: C
         call_key=call_key,
         asked=asked,
         duration=duration,
+        model_seconds=of_model,
+        service=read_service(more, extra) if more or extra else None,
         subagent=subagent,
         raw=raw_numbers(metrics) if metrics else {},
         tool_calls=own,
@@ -191,14 +204,6 @@ def _is_zero(value: JsonValue) -> bool:
 
 def _source(value: JsonValue) -> Source | None:
     return (_SOURCES.get(value) or _SOURCES.get(value.lower())) if isinstance(value, str) else None
-
-
-def _duration(extra: Json) -> float | None:
-    for name, unit in _DURATIONS.items():
-        found = number(extra.get(name))
-        if found is not None and found >= 0:
-            return found * unit
-    return None
 
 
 def _once(findings: list[Finding], finding: Finding) -> None:
@@ -361,9 +366,12 @@ def _tool_calls(calls: JsonValue, position: int, findings: list[Finding]) -> lis
                 and own.strip()
             ):
                 drafts.append(CallDraft(name, _finite(raw), own))
+                if call.get("extra"):
+                    drafts[-1].take_time(call["extra"])
                 continue
         is_odd = _is_odd_call(call) or is_odd
         drafts.append(_other_call(call, position, findings))
+        drafts[-1].take_time(mapping(call).get("extra"))
     if is_odd:
         note = "Tool calls are not in ATIF's shape: read as far as their shape is known."
         findings.append(Finding("tool_call_shape", Severity.INFO, note, position))

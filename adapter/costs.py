@@ -63,6 +63,7 @@ class CallCost:
         tokens: None when not known.
         billed: what its tokens cost by the price table, also where `usd` is a recorded cost; None where a count or a
             price is not known.
+        explained_by: the price that `billed` was computed by.
     """
 
     call: int
@@ -73,6 +74,7 @@ class CallCost:
     recorded_usd: float | None = None
     tokens: Tokens | None = None
     billed: Billed | None = None
+    explained_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

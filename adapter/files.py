@@ -108,12 +108,14 @@ def inside(folder: Path, reference: str, within: Path | None = None) -> Path | N
     return root.joinpath(*parts) if parts else None
 
 
-def read_bytes(path: Path, within: Path | None = None) -> bytes:
+def read_bytes(path: Path, within: Path | None = None, *, limit: int = MAX_BYTES, tail: int | None = None) -> bytes:
     """What is in an ordinary file.
 
     Args:
         path: the file.
         within: a folder above it, below which no symbolic link is followed; by default the folder that it is in.
+        limit: bytes of the largest file that is read.
+        tail: how many of its last bytes are read; by default all of them.
 
     Raises:
         UnreadableError: it cannot be read, is no ordinary file or is too large; the message says why.
@@ -134,11 +136,15 @@ def read_bytes(path: Path, within: Path | None = None) -> bytes:
                 raise UnreadableError(reason)
             opened.append(os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=opened[-1]))
         # Looked at before it is opened, which alone may set off a pipe or a device, and again once it is ours.
-        _refuse(name, os.stat(parts[-1], dir_fd=opened[-1], follow_symlinks=False))
+        _refuse(name, os.stat(parts[-1], dir_fd=opened[-1], follow_symlinks=False), limit)
         opened.append(os.open(parts[-1], _FILE, dir_fd=opened[-1]))
         status = os.fstat(opened[-1])
-        _refuse(name, status)
-        return _content(opened[-1], status.st_size)
+        _refuse(name, status, limit)
+        size = status.st_size
+        if tail is not None and size > tail:
+            os.lseek(opened[-1], size - tail, os.SEEK_SET)
+            size = tail
+        return _content(opened[-1], size)
     except OSError as error:
         raise UnreadableError(f"{name}: {error.strerror or error}") from error
     finally:
@@ -159,13 +165,13 @@ def _shown(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def _refuse(name: str, status: os.stat_result) -> None:
+def _refuse(name: str, status: os.stat_result, limit: int) -> None:
     """Raises UnreadableError for what is no ordinary file, or too large."""
     for is_kind, kind in _KINDS:
         if is_kind(status.st_mode):
             raise UnreadableError(f"{name} is {kind}")
-    if status.st_size > MAX_BYTES:
-        raise UnreadableError(f"{name} has {status.st_size:,} bytes; at most {MAX_BYTES:,} are read")
+    if status.st_size > limit:
+        raise UnreadableError(f"{name} has {status.st_size:,} bytes; at most {limit:,} are read")
 
 
 def read_json(path: Path, within: Path | None = None, findings: list[Finding] | None = None) -> JsonValue:

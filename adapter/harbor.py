@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from adapter.agent_log import LogTotal, read_logs
 from adapter.errors import UnreadableError
 from adapter.identity import read_variant, step_model
 from adapter.jobs import Job, as_uuid, stable_uuid
@@ -18,11 +19,14 @@ from adapter.loose import EMPTY, Json, mapping, moment, sequence, text
 from adapter.models import normalise
 from adapter.prices import is_free
 from adapter.redact import may_hold_secrets, redact, rules_digest
+from adapter.request_times import with_request_times
 from adapter.resumed import mark_repeats
 from adapter.rewards import read_rewards
+from adapter.service import with_asked_tier
 from adapter.status import BY_REWARD, Grading, status
 from adapter.steps import assemble
-from adapter.totals import own_totals
+from adapter.task_metadata import task_category
+from adapter.totals import other_models, own_totals
 from adapter.trajectories import Found, bare_trajectory, find_trajectories
 from adapter.trial import Finding, Provenance, Severity, Span, Status, Step, Trial, TrialException, Variant
 from adapter.trial_files import TrialFiles
@@ -118,11 +122,14 @@ def _trial(
     name = folder_name(folder)
     identity = read_variant(result, [file for run in found.walk() for file in run.files], job, name)
     findings.extend(identity.findings)
-    totals = own_totals(result, found, held, findings, is_free=_is_free(identity.variant, None))
+    log = _log(result, found, files)
+    totals = own_totals(result, found, held, findings, is_free=_is_free(identity.variant, None), log=log)
     source = text(result.get("source")) or text(mapping(config.get("task")).get("source"))
     task = _task(result, name)
     times = _agent_times(result)
-    steps = _settled(assemble(found.runs, times, findings), identity.variant, findings)
+    steps = _settled(with_request_times(assemble(found.runs, times, findings), result), identity.variant, findings)
+    steps = with_asked_tier(steps, mapping(config.get("agent")), identity.variant.model, findings)
+    findings.extend(other_models(result, log, {identity.variant.model, *(step.model for step in steps)}))
     cost = totals.cost_usd
     if cost is not None and leaves_out(steps, cost):
         message = "The run's own total cost is the sum of its steps' costs, and not all steps have one: not known."
@@ -150,6 +157,8 @@ def _trial(
         recorded_cost_usd=cost,
         recorded_cost_provenance=totals.cost_provenance,
         recorded_tokens=totals.tokens,
+        totals=totals.sources,
+        category=None if job.is_bare else task_category(result, job.path),
         atif_version=next(
             (file.version for run in found.walk() for file in run.files if file.version is not None), None
         ),
@@ -162,8 +171,10 @@ def _trial(
         findings.extend(result_findings(result))
     findings.extend(trial_findings(trial, has_trajectory=bool(found.runs)))
     trial = trial.with_findings(*bounded(findings))
-    # What does not stand in the trial's own files: the folders' names, and the job's settings.
-    names = f"{trial.job} {trial.variant.name} {trial.dataset} {trial.dataset_version}"
+    # What does not stand in the trial's own files, or in none of those that were searched: the folders' names, the
+    # job's settings, the task's category, and models that only the agent's log names.
+    names = f"{trial.job} {trial.variant.name} {trial.dataset} {trial.dataset_version} {trial.category}"
+    names += "" if log is None else f" {' '.join(log.models)}"
     if name != folder.name:
         trial = _renamed(trial)
     if not (files.may_hold_secrets or may_hold_secrets(f"{name} {names}".encode("utf-8", "replace"))):
@@ -174,6 +185,15 @@ def _trial(
         message = f"Secrets were replaced in the trajectory files that go up, in parts that are not read: {what}."
         clean = clean.with_findings(Finding("redacted", Severity.WARNING, message))
     return clean if clean.trial == trial.trial else _renamed(clean)
+
+
+def _log(result: Json, found: Found, files: TrialFiles) -> LogTotal | None:
+    """What the agent's own log says of the whole run; None where it keeps none, or may count a session twice in it."""
+    names = {run.files[0].agent for _, run in found.runs} | {text(mapping(result.get("agent_info")).get("name"))}
+    resumes = mapping(mapping(result.get("config")).get("agent")).get("resume_trajectory") is True
+    if "claude-code" not in names or resumes:
+        return None
+    return read_logs(files, [segment for segment, _ in found.runs] or [""])
 
 
 def _told_apart(clean: Trial, trial: Trial) -> Trial:

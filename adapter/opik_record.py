@@ -13,7 +13,7 @@ from typing import cast
 from pydantic import TypeAdapter, ValidationError
 
 from adapter.errors import UnreadableError
-from adapter.loose import Json, mapping, sequence, text
+from adapter.loose import Json, mapping, moment, number, sequence, text
 from adapter.trial import Finding, JsonValue, Object, Step, ToolCall, Trial, TrialException
 
 RECORD = "record"
@@ -83,11 +83,17 @@ def message_out(step: Step) -> Object:
         said["observations"] = list(step.observations)
     if step.tool_calls:
         said["tool_calls"] = [
-            {"name": call.name, "arguments": call.arguments, "output": call.output, "id": call.id}
+            {"name": call.name, "arguments": call.arguments, "output": call.output, "id": call.id, **ran_out(call)}
             for call in step.tool_calls
         ]
     said[RECORD] = step_rest(step)
     return said
+
+
+def ran_out(call: ToolCall) -> Object:
+    """When a tool ran, as far as it is known: a row without it is the one that it was before this was recorded."""
+    known: Object = {} if call.seconds is None else {"seconds": call.seconds}
+    return known if call.started_at is None else known | {"started_at": call.started_at.isoformat()}
 
 
 def message_in(value: JsonValue) -> Step:
@@ -103,6 +109,8 @@ def message_in(value: JsonValue) -> Step:
             arguments=arguments if isinstance(arguments := call.get("arguments"), dict | str) else {},
             output=output if isinstance(output := call.get("output"), str) else None,
             id=text(call.get("id")),
+            seconds=number(call.get("seconds")),
+            started_at=moment(call.get("started_at")),
         )
         for call in map(mapping, sequence(said.get("tool_calls")))
     ]

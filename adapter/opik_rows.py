@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from adapter.costs import StepCost, TrialCost
-from adapter.opik_record import RECORD, findings_out, message_out, step_rest, trial_rest
+from adapter.opik_record import RECORD, findings_out, message_out, ran_out, step_rest, trial_rest
 from adapter.opik_size import clip, fitted
 from adapter.opik_usage import opik_provider, usage
 from adapter.trial import Object, Step, Trial
@@ -273,6 +273,7 @@ def _step(trial: Trial, step: Step, cost: StepCost, before: Sequence[Step], time
             "step": step.number,
             "call": step.call,
             "cost_provenance": cost.provenance.value if is_new else NOT_NEW,
+            "price": cost.price,
             "time": "recorded" if step.timestamp else "unknown",
             RECORD: step_rest(step),
         },
@@ -315,6 +316,7 @@ def _call(trial: Trial, step: Step, number: int, time: _Time) -> Row:
             "call_id": call.id,
             "arguments": "parsed" if is_parsed else "text",
             "has_output": call.output is not None,
+            **ran_out(call),
         },
         trace_key=trial_key(trial),
         parent_key=step_key(trial, step.number),

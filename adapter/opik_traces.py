@@ -13,7 +13,7 @@ from opik.rest_api.types import SpanPublic, TracePublic
 
 from adapter.errors import UnreadableError
 from adapter.live_record import is_live, live_trial
-from adapter.loose import Json, count, mapping, sequence, text
+from adapter.loose import Json, count, mapping, moment, number, sequence, text
 from adapter.opik_record import RECORD, message_in, step_in, trial_in
 from adapter.opik_rows import KEY, LEFT_OUT, NO_TRACEBACK, STEPS, step_key
 from adapter.trial import Finding, JsonValue, Severity, Step, ToolCall, Trial, TrialException
@@ -111,6 +111,8 @@ def _call(span: SpanPublic) -> ToolCall:
         arguments=said if metadata.get("arguments") == "text" and isinstance(said, str) else dict(arguments),
         output=output if isinstance(output, str) else None,
         id=text(metadata.get("call_id")),
+        seconds=number(metadata.get("seconds")),
+        started_at=moment(metadata.get("started_at")),
     )
 
 

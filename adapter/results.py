@@ -277,10 +277,12 @@ class _Giving:
         return content
 
     def _see(self, content: str, result: Json, owner: CallDraft | StepDraft) -> None:
-        """Notes what a result tells beside its text: that it was cut, and which sub-agents its owner started."""
-        reference = result.get("subagent_trajectory_ref")
+        """Notes what a result tells beside its text: that it was cut, and what its owner started and when it ran."""
+        reference, extra = result.get("subagent_trajectory_ref"), result.get("extra")
         if reference:
             owner.started.extend(references(result))
+        if extra and isinstance(owner, CallDraft):
+            owner.take_time(extra)
         if len(content) in _LIMITS:
             self._cut[f"at {len(content):,} characters"] += 1
         elif len(content) >= _SHORTEST and _CUT.found_in(content):

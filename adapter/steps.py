@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from adapter.atif import TrajectoryFile
 from adapter.atif_steps import CallDraft, StepDraft
 from adapter.calls import number_calls
+from adapter.service import on_bearers
 from adapter.times import step_times
 from adapter.trajectories import Run
 from adapter.trial import Finding, Provenance, Severity, Span, Step, Timing, ToolCall
@@ -47,6 +48,7 @@ def assemble(runs: Sequence[tuple[str, Run]], within: Mapping[str, Span], findin
     _give_calls(placed, threads)
     _give_times(threads, within)
     findings.extend(_count_once(placed))
+    _give_services(placed)
     findings.extend(_call_findings(placed))
     findings.extend(_file_findings(placed, runs))
     numbers = {id(one.draft): one.number for one in placed if one.draft.started or one.draft.tool_calls}
@@ -117,6 +119,20 @@ def _count_once(placed: Sequence[_Placed]) -> Iterator[Finding]:
         yield Finding("metrics_repeated", Severity.WARNING, message, repeated[0])
 
 
+def _give_services(placed: Sequence[_Placed]) -> None:
+    """What is said of how a call was served, or how long it took, stands on one of its steps."""
+    if any(one.draft.service is not None for one in placed):
+        said = [one.draft.service for one in placed]
+        on_bearers([one.call for one in placed], [one.draft.tokens is not None for one in placed], said)
+        for one, service in zip(placed, said, strict=True):
+            one.draft.service = service
+    timed: set[int | None] = {None}
+    for one in placed:
+        if one.draft.model_seconds is not None:
+            one.draft.model_seconds = None if one.call in timed else one.draft.model_seconds
+            timed.add(one.call)
+
+
 def _call_findings(placed: Sequence[_Placed]) -> Iterator[Finding]:
     counted = {one.call for one in placed if one.call is not None and one.draft.tokens is not None}
     bare = [one for one in placed if one.call is not None and one.call not in counted]
@@ -157,7 +173,12 @@ def _frozen(placed: _Placed, parent: int | None, parent_call: int | None) -> Ste
         source=draft.source,
         message=draft.message,
         reasoning=draft.reasoning,
-        tool_calls=tuple([ToolCall(one.name, one.arguments, one.output, one.id) for one in draft.tool_calls]),
+        tool_calls=tuple(
+            [
+                ToolCall(one.name, one.arguments, one.output, one.id, one.seconds, one.started_at)
+                for one in draft.tool_calls
+            ]
+        ),
         observations=tuple(draft.observations),
         call=placed.call,
         tokens=draft.tokens if is_spent else None,
@@ -165,6 +186,8 @@ def _frozen(placed: _Placed, parent: int | None, parent_call: int | None) -> Ste
         cost_provenance=draft.cost_provenance if is_spent else Provenance.UNKNOWN,
         raw=draft.raw,
         model=draft.model,
+        service=draft.service,
+        model_seconds=draft.model_seconds,
         timestamp=draft.timestamp,
         time=placed.time[0],
         timing=placed.time[1],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from adapter.agents import Stamp
+from adapter.durations import LONGEST
 from adapter.trial import Span, Timing
 
 type Stamped = tuple[datetime | None, float | None]
@@ -14,8 +15,6 @@ type Stamped = tuple[datetime | None, float | None]
 
 _CLOCK_SKEW = 60.0
 """Seconds by which a trial may seem to begin before its job."""
-_LONGEST = 7 * 24 * 3600.0
-"""Seconds beyond which a recorded duration is not believed."""
 
 
 def step_times(steps: Sequence[Stamped], stamp: Stamp, within: Span) -> list[tuple[Span, Timing]]:
@@ -50,7 +49,7 @@ def step_times(steps: Sequence[Stamped], stamp: Stamp, within: Span) -> list[tup
 
 
 def _time(at: datetime, duration: float | None, other: datetime | None, at_end: bool) -> tuple[Span, Timing]:
-    if duration is not None and duration <= _LONGEST:
+    if duration is not None and duration <= LONGEST:
         length = timedelta(seconds=duration)
         try:
             return (Span(at - length, at) if at_end else Span(at, at + length)), Timing.RECORDED

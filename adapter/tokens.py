@@ -28,7 +28,7 @@ _REASONING_INSIDE = ("reasoning_output_tokens", "completion_tokens_details.reaso
 _OF_REASONING = frozenset(key.partition(".")[0] for key in _REASONING)
 _LARGEST = 1e15
 """Numbers beyond it, in either direction, are not kept: no reader of JSON must hold them exactly."""
-_MOST_USD = 1e6
+MOST_USD = 1e6
 """The largest cost that is believed, in US dollars."""
 _PROOF = 2
 """How many of a file's steps must have more cached than prompt tokens to show that its prompts hold none of them."""
@@ -249,7 +249,7 @@ def read_metrics(
         tokens = None
     recorded = metrics.get("cost_usd")
     cost = number(recorded)
-    if recorded is not None and (cost is None or not 0 <= cost <= _MOST_USD):
+    if recorded is not None and (cost is None or not 0 <= cost <= MOST_USD):
         note.append(Finding("bad_cost", Severity.WARNING, f"`cost_usd` is {_shown(recorded)}: not known.", step))
         cost = None
     return tokens, cost
@@ -305,7 +305,7 @@ def _totals(
     if tokens is not None and _is_zero(tokens):
         note.append(Finding("zero_tokens", Severity.INFO, f"All token totals in `{place}` are 0: not known."))
     cost = number(recorded)
-    if recorded is not None and (cost is None or not 0 <= cost <= _MOST_USD):
+    if recorded is not None and (cost is None or not 0 <= cost <= MOST_USD):
         message = f"The cost in `{place}` is {_shown(recorded)}: not known."
         note.append(Finding("bad_cost", Severity.WARNING, message))
         cost = None

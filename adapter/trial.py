@@ -173,6 +173,7 @@ class ToolCall:
         output: the observation; None when the trajectory holds no result for this call.
         id: the call's own id, unique within its trajectory at best.
         seconds: how long the tool ran, as recorded; None when it was not.
+        started_at: when it began, likewise: it tells which of a step's calls ran at the same time.
     """
 
     name: str
@@ -180,6 +181,7 @@ class ToolCall:
     output: str | None = None
     id: str | None = None
     seconds: float | None = None
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +200,9 @@ class Step:
         observations: results that belong to no single tool call of this step.
         raw: every number of the step's own `metrics`, as recorded, by its path (`extra.reasoning_tokens`).
         model: as the variant spells it; with its provider (`provider/name`) where that is another than the variant's.
-        service: how its LLM call was served; None when nothing is recorded.
-        model_seconds: how long its LLM call took, as recorded; None when it was not.
+        service: how its LLM call was served, on the step that bears the call's tokens: what the provider said, else
+            what the run's settings ask for, which a finding tells; None when neither says anything.
+        model_seconds: how long its LLM call took, as recorded; on one step of that call only.
         timestamp: as recorded; what it marks (a step's start, middle or end) differs by agent.
         time: when the step began and ended, as far as it is known.
         timing: where the length of `time` comes from.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
@@ -83,6 +84,14 @@ class TrialFiles:
             UnreadableError: it cannot be read; the message says why.
         """
         return read_bytes(path, self.folder).decode("utf-8", "replace")
+
+    def tail(self, path: Path, size: int) -> bytes:
+        """The last bytes of a file, which may be a log of any length. What is kept of them is watched by the caller.
+
+        Raises:
+            UnreadableError: it cannot be read; the message says why.
+        """
+        return read_bytes(path, self.folder, limit=sys.maxsize, tail=size)
 
     def has(self, *parts: str) -> bool:
         """Whether there is something at this place below the folder."""

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from adapter.trial import (
     Finding,
     Provenance,
+    RunTotal,
+    Service,
     Severity,
     Source,
     SourceFile,
@@ -43,8 +45,12 @@ calls = st.builds(
     arguments=st.dictionaries(texts, values, max_size=3) | texts,
     output=st.none() | texts,
     id=st.none() | names,
+    seconds=st.none() | st.floats(0, 1e6),
+    started_at=moments,
 )
 tokens = st.builds(Tokens, counts, counts, counts, counts, counts, counts)
+services = st.builds(Service, st.none() | names, st.none() | names, st.none() | names)
+totals = st.builds(RunTotal, names, dollars, st.sampled_from(list(Provenance)), st.none() | tokens)
 
 
 @st.composite
@@ -65,6 +71,8 @@ def steps(draw: st.DrawFn, number: int) -> Step:
         cost_provenance=draw(st.sampled_from(list(Provenance))),
         raw=draw(st.dictionaries(names, st.integers(-(2**53), 2**53) | floats, max_size=3)),
         model=draw(st.none() | names),
+        service=draw(st.none() | services),
+        model_seconds=draw(st.none() | st.floats(0, 1e6)),
         timestamp=draw(moments),
         time=draw(spans),
         timing=draw(st.sampled_from(list(Timing))),
@@ -112,6 +120,8 @@ def trials(draw: st.DrawFn) -> Trial:
         recorded_cost_usd=draw(dollars),
         recorded_cost_provenance=draw(st.sampled_from(list(Provenance))),
         recorded_tokens=draw(st.none() | tokens),
+        totals=tuple(draw(st.lists(totals, max_size=3))),
+        category=draw(st.none() | names),
         atif_version=draw(st.none() | names),
         source_trial_id=draw(st.none() | names),
         origins=draw(st.dictionaries(names, names, max_size=2)),

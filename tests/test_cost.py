@@ -112,7 +112,7 @@ def test_steps_that_sum_to_more_than_the_run_are_shares_of_it() -> None:
         (pytest.approx(2 / 3), Provenance.APPORTIONED),
         (pytest.approx(1 / 3), Provenance.APPORTIONED),
     ]
-    assert (cost.usd, cost.provenance, cost.residual_usd) == (1.0, Provenance.RECORDED, -0.5)
+    assert (cost.usd, cost.provenance, cost.residual_usd) == (1.0, Provenance.RECORDED, 0.0)
 
 
 def test_a_cost_that_harbor_estimated_is_a_price_and_not_a_bill() -> None:

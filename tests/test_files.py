@@ -117,6 +117,15 @@ def test_nothing_outside_of_the_folder_is_read(tmp_path: Path, path: str) -> Non
         read_json(job / path, within=job)
 
 
+def test_the_end_of_a_file_is_read_whatever_its_size_and_a_limit_holds_for_the_whole_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"0123456789")
+    assert [read_bytes(path, tail=size) for size in (0, 3, 10, 99)] == [b"", b"789", b"0123456789", b"0123456789"]
+    assert read_bytes(path, limit=10) == b"0123456789"
+    with pytest.raises(UnreadableError, match="has 10 bytes; at most 9 are read"):
+        read_bytes(path, limit=9, tail=3)
+
+
 def test_reading_leaves_no_file_open(tmp_path: Path) -> None:
     (tmp_path / "agent").mkdir()
     (tmp_path / "agent" / "a.json").write_text("1")

@@ -317,8 +317,11 @@ def test_only_names_of_keys_and_addresses_are_left_out_of_a_variant(
 
 
 def test_shares_of_a_total_that_is_not_there_are_no_cost(tmp_path: Path) -> None:
-    trial = of_agent(tmp_path, "mini-swe-agent", [agent_step("a", cost=0.1), agent_step("b", cost=0.1)])
+    steps = [agent_step("a", cost=0.1), agent_step("b", cost=0.1)]
+    job, file = JobBuilder(tmp_path), trajectory(steps, agent={"name": "mini-swe-agent", "version": "1.0"})
+    trial = read_one(job, job.trial(agent="mini-swe-agent", model="nobody/knows", raw_trajectory=file))
     assert price_trial(trial).usd is None
+    assert {one.provenance for one in price_trial(trial).steps} == {Provenance.UNKNOWN}
 
 
 def test_the_result_of_a_call_in_a_step_that_says_something_is_no_call(tmp_path: Path) -> None:

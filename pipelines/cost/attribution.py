@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from adapter.trial import Provenance, Span, Timing, Tokens
+from adapter.latency import StepLatency
+from adapter.trial import Provenance, Span, Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +49,6 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """How long a step took, in seconds.
-
-    Attributes:
-        seconds: the whole of it; None when not known.
-        timing: where that comes from.
-        model: of it, the model's; None when the data do not tell.
-        tools: of it, the tools'; likewise.
-    """
-
-    seconds: float | None = None
-    timing: Timing = Timing.UNKNOWN
-    model: float | None = None
-    tools: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class StepSpend:
     """One agent step.
 
@@ -73,7 +57,9 @@ class StepSpend:
         price: which price it was computed by, with the table's version; None for a recorded or unknown cost.
         tokens: of its call, on the first step of that call only.
         own_usd: its output, and the first time that its observations were sent as new input.
-        carried_usd: what its output and observations cost in every call after that.
+        carried_usd: what its output and observations cost in every call after that; None where not all of these calls'
+            costs are known.
+        carried_at_least_usd: the part of it that is known.
         is_wasted: whether the judges labelled it redundant or wrong; None when it was not judged.
     """
 
@@ -86,7 +72,8 @@ class StepSpend:
     parts: Parts
     own_usd: float | None
     carried_usd: float | None
-    latency: Latency
+    carried_at_least_usd: float | None
+    latency: StepLatency
     is_wasted: bool | None = None
 
 

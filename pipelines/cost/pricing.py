@@ -1,59 +1,83 @@
-"""What each step of a trial cost, and where each number comes from.
+"""What each LLM call and step of a trial cost, and where each number comes from.
 
-The recorded cost where there is one; else tokens times price; else unknown, which is None and never 0.
+The recorded cost, unless it is known to be wrong; else tokens times price; else a share of what the whole run cost;
+else unknown, which is None and never 0.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from adapter.costs import StepCost, TrialCost
-from adapter.prices import Price, find_price
+from adapter.costs import Billed, CallCost, StepCost, TrialCost
+from adapter.prices import BUNDLED, Price, PriceBook
 from adapter.trial import Provenance, Step, Trial
 from adapter.trial_findings import OVER
 from pipelines.cost.tokens import calls
 
+_BY_HARBOR = "litellm, by Harbor at the time of the run"
 
-def price_trial(trial: Trial) -> TrialCost:
-    """The cost of a trial and of each of its agent steps.
 
-    A call's cost is shared over the steps that it produced by the length of what each said and asked for. The
-    trial's own total is the recorded one; else the sum of its calls where all are known and the whole run was read;
-    else the run's total tokens times price, where one model served them all.
+def price_trial(trial: Trial, book: PriceBook = BUNDLED) -> TrialCost:
+    """The cost of a trial, of each of its LLM calls and of each of its agent steps.
 
-    Steps that sum to more than the recorded total cannot be right (mini-swe-agent's are made up from it): they are
-    then shares of that total, marked as apportioned, and the residual keeps the difference. A regrade spent nothing
-    new: its cost is left unknown, so that no attempt counts twice. A cost that is no finite number is not known.
+    A recorded cost counts unless the data show that it is wrong: where it is an agent's own share of a run's cost
+    (mini-swe-agent's), or where the steps' recorded costs sum to more than the run's own total. (One of 0 for tokens
+    used is not in the record: the reader takes it for unknown.) Then, and where nothing is recorded, tokens are priced;
+    if that cannot be done for all of the calls whose costs are wrong, all of the run's calls are given shares of the
+    run's total, as apportioned, or are unknown where it has none.
+
+    The trial's own total is the recorded one; else the sum of its calls where all are known and the whole run was
+    read; else the run's total tokens times price, where one model served them all.
+
+    A call's cost is shared over the steps that it produced by the length of what each said and asked for. A regrade
+    spent nothing new: its cost is left unknown, so that no attempt counts twice. A cost that is no finite number is not
+    known.
+
+    Args:
+        trial: the trial.
+        book: where prices are looked up.
     """
+    steps_of = calls(trial)
     if trial.source_trial_id is not None:
-        unknown = tuple(StepCost(step.number, None, Provenance.UNKNOWN) for step in trial.agent_steps)
-        return TrialCost(None, Provenance.UNKNOWN, unknown)
-    costs: dict[int, StepCost] = {}
-    found: list[_Cost] = []
-    for members in calls(trial).values():
-        cost = _call_cost(members, trial)
-        found.append(cost)
-        costs.update((one.step, one) for one in _shared(members, cost))
-    whole = _trial_cost(trial, found)
-    of_steps = _sum(found)
+        nothing = tuple(StepCost(step.number, None, Provenance.UNKNOWN) for step in trial.agent_steps)
+        return TrialCost(None, Provenance.UNKNOWN, nothing, calls=tuple(map(_unknown, steps_of, steps_of.values())))
+    found = [_call(number, members, trial, book) for number, members in steps_of.items()]
+    found = _corrected(found, trial)
+    whole = _trial_cost(trial, found, book)
+    costs = {one.step: one for cost in found for one in _shared(steps_of[cost.call], cost)}
+    of_calls = _sum(found)
     recorded = _finite(trial.recorded_cost_usd)
-    if recorded is not None and of_steps is not None and of_steps > recorded * OVER:
-        factor = recorded / of_steps
-        costs = {
-            number: StepCost(number, None if one.usd is None else one.usd * factor, Provenance.APPORTIONED)
-            for number, one in costs.items()
-        }
+    prices = dict.fromkeys(one.price for one in [*found, whole] if one.price is not None)
     return TrialCost(
         usd=whole.usd,
         provenance=whole.provenance,
         steps=tuple(
             costs.get(step.number, StepCost(step.number, None, Provenance.UNKNOWN)) for step in trial.agent_steps
         ),
-        residual_usd=None if recorded is None or of_steps is None else recorded - of_steps,
-        price=", ".join(dict.fromkeys(one.price for one in [*found, whole] if one.price is not None)) or None,
+        residual_usd=None if recorded is None or of_calls is None else recorded - of_calls,
+        price=", ".join(prices) or None,
+        calls=tuple(found),
     )
+
+
+def shares(members: Sequence[Step]) -> list[float]:
+    """How much of their LLM call's output each of its steps is, by what it said and asked for; in all, 1."""
+    lengths = [_output_length(step) for step in members]
+    whole = sum(lengths)
+    return [length / whole for length in lengths]
+
+
+def _output_length(step: Step) -> int:
+    """Characters the model wrote for this step, at least 1; reasoning is left out, as split turns repeat it."""
+    return max(1, len(step.message) + arguments_length(step))
+
+
+def arguments_length(step: Step) -> int:
+    """Characters of a step's tool calls: their names and arguments."""
+    return sum(len(call.name) + len(str(call.arguments)) for call in step.tool_calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +92,40 @@ class _Cost:
 _UNKNOWN = _Cost(None, Provenance.UNKNOWN)
 
 
-def _sum(costs: Sequence[_Cost]) -> float | None:
-    """What all calls cost; None when there are none, one is not known, or the sum is too large for a number."""
-    known = [cost.usd for cost in costs if cost.usd is not None]
-    return _finite(sum(known)) if costs and len(known) == len(costs) else None
+def _unknown(number: int, members: Sequence[Step]) -> CallCost:
+    return CallCost(number, tuple(step.number for step in members), None, Provenance.UNKNOWN)
 
 
-def _finite(usd: float | None) -> float | None:
-    """A cost that is a finite number; any other is not known."""
-    return usd if usd is not None and math.isfinite(usd) else None
+def _call(number: int, members: Sequence[Step], trial: Trial, book: PriceBook) -> CallCost:
+    """A call as it stands: its recorded cost, else its tokens' price; with what the price says in either case."""
+    bearer = next((step for step in members if step.tokens is not None), None)
+    tokens = None if bearer is None else bearer.tokens
+    at = members[0].timestamp or trial.time.started_at
+    price = _price(members[0].model, trial, book, at)
+    billed: Billed | None = None
+    named: str | None = None
+    if bearer is not None and tokens is not None and price is not None:
+        billed = price.bill(tokens, bearer.service, at)
+        billed = None if billed is None or not math.isfinite(billed.usd) else billed
+        named = None if billed is None else price.named(bearer.service, at)
+    recorded = next((step for step in members if step.recorded_cost_usd is not None), None)
+    cost = _Cost(billed.usd, Provenance.PRICED, named) if billed is not None else _UNKNOWN
+    if recorded is not None and recorded.recorded_cost_usd is not None:
+        cost = _written_down(recorded.recorded_cost_usd, recorded.cost_provenance)
+    return CallCost(
+        call=number,
+        steps=tuple(step.number for step in members),
+        usd=cost.usd,
+        provenance=cost.provenance,
+        price=cost.price,
+        recorded_usd=None if recorded is None else _finite(recorded.recorded_cost_usd),
+        tokens=tokens,
+        billed=billed,
+        explained_by=named,
+    )
 
 
-def _price(model: str | None, trial: Trial) -> Price | None:
+def _price(model: str | None, trial: Trial, book: PriceBook, at: datetime | None) -> Price | None:
     """The price of a step's model (`adapter.identity.step_model`): a bare name is served by the variant's provider."""
     variant = trial.variant
     name = model or variant.model
@@ -87,18 +133,8 @@ def _price(model: str | None, trial: Trial) -> Price | None:
         return None
     provider, slash, rest = name.partition("/")
     if name == variant.model or not slash:
-        return find_price(variant.provider, name)
-    return find_price(provider, rest)
-
-
-def _call_cost(members: list[Step], trial: Trial) -> _Cost:
-    recorded = next((step for step in members if step.recorded_cost_usd is not None), None)
-    if recorded is not None and recorded.recorded_cost_usd is not None:
-        return _written_down(recorded.recorded_cost_usd, recorded.cost_provenance)
-    tokens = next((step.tokens for step in members if step.tokens is not None), None)
-    price = _price(members[0].model, trial)
-    usd = None if tokens is None or price is None else price.cost(tokens)
-    return _UNKNOWN if usd is None else _Cost(usd, Provenance.PRICED, str(price))
+        return book.find(variant.provider, name, at)
+    return book.find(provider, rest, at)
 
 
 def _written_down(usd: float, provenance: Provenance) -> _Cost:
@@ -106,28 +142,68 @@ def _written_down(usd: float, provenance: Provenance) -> _Cost:
     if not math.isfinite(usd):
         return _UNKNOWN
     if provenance is Provenance.PRICED:
-        return _Cost(usd, Provenance.PRICED, "litellm, by Harbor at the time of the run")
+        return _Cost(usd, Provenance.PRICED, _BY_HARBOR)
     return _Cost(usd, Provenance.RECORDED if provenance is Provenance.UNKNOWN else provenance)
 
 
-def _shared(members: list[Step], cost: _Cost) -> list[StepCost]:
-    if cost.usd is None or len(members) == 1:
-        return [StepCost(step.number, cost.usd, cost.provenance) for step in members]
-    weights = [_output_length(step) for step in members]
-    whole = sum(weights)
+def _corrected(found: list[CallCost], trial: Trial) -> list[CallCost]:
+    """The calls with other costs instead of recorded ones that are known to be wrong.
+
+    Where a cost is wrong and cannot be priced, and the run's total is known, every call is a share of the total: by the
+    output tokens where the agent shared it by these, too (mini-swe-agent takes each call's tokens over those *so far*,
+    so that its shares sum to more than 1), else by the recorded costs.
+    """
+    total = _finite(trial.recorded_cost_usd)
+    recorded = _finite(sum(one.recorded_usd for one in found if one.recorded_usd is not None))
+    is_over = total is not None and (recorded is None or recorded > total * OVER)
+    wrong = [one.recorded_usd is not None and (is_over or one.provenance is Provenance.APPORTIONED) for one in found]
+    if not any(wrong):
+        return found
+    if all(one.billed is not None for one, is_wrong in zip(found, wrong, strict=True) if is_wrong):
+        return [_priced(one) if is_wrong else one for one, is_wrong in zip(found, wrong, strict=True)]
+    weights = None if total is None else _weights(found)
+    if total is None or weights is None:
+        return [
+            replace(one, usd=None, provenance=Provenance.UNKNOWN) if is_wrong else one
+            for one, is_wrong in zip(found, wrong, strict=True)
+        ]
     return [
-        StepCost(step.number, cost.usd * (weight / whole), Provenance.APPORTIONED)
-        for step, weight in zip(members, weights, strict=True)
+        replace(one, usd=total * weight, provenance=Provenance.APPORTIONED, price=None)
+        for one, weight in zip(found, weights, strict=True)
     ]
 
 
-def _output_length(step: Step) -> int:
-    """Characters the model wrote for this step, at least 1; reasoning is left out, as split turns repeat it."""
-    written = len(step.message) + sum(len(call.name) + len(str(call.arguments)) for call in step.tool_calls)
-    return max(1, written)
+def _priced(one: CallCost) -> CallCost:
+    usd = None if one.billed is None else one.billed.usd
+    return replace(one, usd=usd, provenance=Provenance.PRICED, price=one.explained_by)
 
 
-def _trial_cost(trial: Trial, found: Sequence[_Cost]) -> _Cost:
+def _weights(found: Sequence[CallCost]) -> list[float] | None:
+    """Each call's share of the run; None where nothing tells them."""
+    is_by_output = any(one.provenance is Provenance.APPORTIONED for one in found)
+    outputs = [0 if one.tokens is None else one.tokens.output for one in found]
+    if is_by_output and all(count is not None for count in outputs) and any(outputs):
+        known: list[float] = [float(count or 0) for count in outputs]
+    elif all(one.recorded_usd is not None for one in found):
+        known = [one.recorded_usd or 0.0 for one in found]
+    else:
+        return None
+    largest = max(known)
+    scaled = [one / largest for one in known] if largest else []  # so that the sum of huge ones is a number
+    whole = sum(scaled)
+    return [one / whole for one in scaled] if whole else None
+
+
+def _shared(members: Sequence[Step], cost: CallCost) -> list[StepCost]:
+    if cost.usd is None or len(members) == 1:
+        return [StepCost(step.number, cost.usd, cost.provenance, cost.price) for step in members]
+    return [
+        StepCost(step.number, cost.usd * share, Provenance.APPORTIONED, cost.price)
+        for step, share in zip(members, shares(members), strict=True)
+    ]
+
+
+def _trial_cost(trial: Trial, found: Sequence[CallCost], book: PriceBook) -> _Cost:
     if trial.recorded_cost_usd is not None:
         return _written_down(trial.recorded_cost_usd, trial.recorded_cost_provenance)
     of_calls = _sum(found)
@@ -137,6 +213,17 @@ def _trial_cost(trial: Trial, found: Sequence[_Cost]) -> _Cost:
         recorded = all(cost.provenance is Provenance.RECORDED for cost in found)
         return _Cost(of_calls, Provenance.RECORDED if recorded else Provenance.PRICED)
     models = {step.model for step in trial.agent_steps if step.model is not None}
-    price = _price(next(iter(models), None), trial) if len(models) <= 1 else None
+    price = _price(next(iter(models), None), trial, book, trial.time.started_at) if len(models) <= 1 else None
     usd = None if trial.recorded_tokens is None or price is None else price.cost_of_run(trial.recorded_tokens)
     return _UNKNOWN if usd is None else _Cost(usd, Provenance.PRICED, str(price))
+
+
+def _sum(costs: Sequence[CallCost]) -> float | None:
+    """What all calls cost; None when there are none, one is not known, or the sum is too large for a number."""
+    known = [cost.usd for cost in costs if cost.usd is not None]
+    return _finite(sum(known)) if costs and len(known) == len(costs) else None
+
+
+def _finite(usd: float | None) -> float | None:
+    """A cost that is a finite number; any other is not known."""
+    return usd if usd is not None and math.isfinite(usd) else None
