@@ -35,15 +35,15 @@ def find_price(provider: str | None, model: str) -> Price | None:
     else:
         exact = [model] if named.provider is not None else [model, named.name]
     for key in exact:
-        price = _price(key, None if provider is None else named.provider)
+        price = priced_entry(key, None if provider is None else named.provider)
         if price is not None:
             return price
-    known = [price for key in entries(named) if (price := _price(key, None))]
+    known = [price for key in entries(named) if (price := priced_entry(key, None))]
     fullest = max(known, key=lambda price: len(price.rates), default=None)
     return fullest if fullest and all(_agree(fullest, price) for price in known) else None
 
 
-def _price(key: str, provider: str | None) -> Price | None:
+def priced_entry(key: str, provider: str | None) -> Price | None:
     """The price in one entry of the table, if it is this provider's."""
     source, table = price_table()
     entry = mapping(table.get(key))

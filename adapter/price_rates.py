@@ -105,10 +105,15 @@ def _at_tier(card: _Card, size: int, tier: str, rules: Rules) -> dict[str, float
     found = {name: _tiered(card, name, size, tier, ordinary[name], short[name]) for name in NAMES}
     if found[INPUT] is None and tier == "batch":
         found[INPUT] = _times(ordinary[INPUT], rules.batch)
-    for name in (OUTPUT, READ, WRITE, WRITE_1H, EXPLICIT_READ):
+    ratio = _ratio(found[INPUT], ordinary[INPUT])
+    if (
+        found[OUTPUT] is None and ratio is not None and ratio <= 1
+    ):  # what output costs more at a surcharge, nobody knows
+        found[OUTPUT] = _times(ordinary[OUTPUT], ratio)
+    for name in (READ, WRITE, WRITE_1H, EXPLICIT_READ):
         if found[name] is None:
             keeps = name in (READ, EXPLICIT_READ) and rules.reads_keep_price
-            found[name] = ordinary[name] if keeps else _times(ordinary[name], _ratio(found[INPUT], ordinary[INPUT]))
+            found[name] = ordinary[name] if keeps else _times(ordinary[name], ratio)
     if found[REASONING] is None:
         found[REASONING] = _times(ordinary[REASONING], _ratio(found[OUTPUT], ordinary[OUTPUT]))
     return found
@@ -125,7 +130,10 @@ def _tiered(card: _Card, name: str, size: int, tier: str, ordinary: float | None
 
 
 def _ratio(one: float | None, other: float | None) -> float | None:
-    return one / other if one is not None and other else None
+    """How one rate compares with another; 1 where both are 0."""
+    if one is None or other is None:
+        return None
+    return one / other if other else 1.0 if one == 0 else None
 
 
 def _times(rate: float | None, factor: float | None) -> float | None:
