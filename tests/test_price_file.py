@@ -214,6 +214,10 @@ REFUSED = {
     "a tier's key": (M + "[price.batch]\ninptu = 1", "price 1 (m): `batch.inptu` is no key of a price file."),
     "a size that is missing": (M + "[[price.tier]]\ninput = 1", "price 1 (m): `tier.1.above` is missing."),
     "a size that is none": (M + "[[price.tier]]\nabove = 0", "price 1 (m): `tier.1.above` must be more than 0."),
+    "the same size twice": (
+        M + "[[price.batch.tier]]\nabove = 5\n" * 2,
+        "price 1 (m): `batch.tier` has two of the same `above`.",
+    ),
     "single brackets": ('[price]\nmodel = "m"', "`price` must be a list: write its heading in double brackets"),
     "no TOML": ("price: 1", "is no TOML"),
     "nested too deep": (f"a = {'[' * 5_000}", "is no TOML"),
