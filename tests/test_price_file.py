@@ -89,6 +89,7 @@ TIERS = [
     ("flex", Tokens(1_000, 0, 0, 1_000), 0.0024),
     ("flex", Tokens(300_000, 0, 0, 0), 0.24),
     ("priority", Tokens(1_000, 0, 0, 1_000), 0.0072),
+    ("priority", Tokens(300_000, 0, 0, 0), 0.72),
     ("scale", Tokens(1_000, 0, 0, 1_000), None),
 ]
 
