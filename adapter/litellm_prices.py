@@ -6,14 +6,28 @@ must not depend on when it was asked for.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from functools import cache
 
 from adapter.loose import Json, mapping, number, sequence, text
-from adapter.models import entries, explicit, price_table, provider_name
+from adapter.models import ModelName, entries, explicit, price_table, provider_name
 from adapter.off_peak import off_peak
 from adapter.price import Price
 from adapter.price_rates import INPUT, OUTPUT, WRITE
 
+_PASS_ON = frozenset({"kilo", "kilocode", "openrouter"})
+"""Gateways that bill what the provider bills, by their own word; the table has no prices of theirs."""
+_MAKER_OF = {
+    "claude-": "anthropic",
+    "gemini-": "gemini",
+    "gpt-": "openai",
+    "grok-": "xai",
+    "o3": "openai",
+    "o4": "openai",
+}
+"""Whose models begin so, of those that cost the same wherever they are served."""
+_MAKERS = re.compile(rf"(?!gpt-oss)(?:{'|'.join(_MAKER_OF)})")
 _HIT = "input_cost_per_token_cache_hit"
 """An older name of the rate for reading from the cache."""
 _REGIONAL = "regional_processing_uplift_multiplier_"
@@ -35,15 +49,27 @@ def find_price(provider: str | None, model: str) -> Price | None:
     else:
         exact = [model] if named.provider is not None else [model, named.name]
     for key in exact:
-        price = _price(key, None if provider is None else named.provider)
+        price = priced_entry(key, None if provider is None else named.provider)
         if price is not None:
             return price
-    known = [price for key in entries(named) if (price := _price(key, None))]
+    known = [price for key in entries(named) if (price := priced_entry(key, None))]
     fullest = max(known, key=lambda price: len(price.rates), default=None)
-    return fullest if fullest and all(_agree(fullest, price) for price in known) else None
+    if fullest is None:
+        return _passed_on(named)
+    return fullest if all(_agree(fullest, price) for price in known) else None
 
 
-def _price(key: str, provider: str | None) -> Price | None:
+def _passed_on(model: ModelName) -> Price | None:
+    """The maker's price of a model that a gateway without prices of its own serves.
+
+    Only of models that cost the same wherever they are served. Open weights are served by many, each at its own price.
+    """
+    maker = _MAKERS.match(model.name) if model.provider in _PASS_ON else None
+    price = None if maker is None else find_price(_MAKER_OF[maker[0]], model.name)
+    return None if price is None else replace(price, via=model.provider)
+
+
+def priced_entry(key: str, provider: str | None) -> Price | None:
     """The price in one entry of the table, if it is this provider's."""
     source, table = price_table()
     entry = mapping(table.get(key))

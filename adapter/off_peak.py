@@ -11,6 +11,7 @@ from adapter.loose import Json, mapping, number, sequence, text
 from adapter.trial import JsonValue
 
 _EVERY_DAY = frozenset(range(1, 8))
+_DAYS = {"mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6, "sun": 7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,17 @@ def off_peak(block: JsonValue | Json) -> OffPeak | None:
     windows = [*_windows(block.get("hours_utc"), _EVERY_DAY)]
     for rule in map(mapping, sequence(block.get("windows"))):
         days = rule.get("weekdays")
-        named = _EVERY_DAY if days is None else frozenset(day for day in sequence(days) if isinstance(day, int))
+        named = (
+            _EVERY_DAY if days is None else frozenset(day for one in sequence(days) if (day := _day(one)) is not None)
+        )
         windows += _windows(rule.get("hours_utc"), named)
     rates = {name: rate for name, value in block.items() if "cost" in name and (rate := number(value)) is not None}
     return OffPeak(tuple(windows), rates, _calendar(text(block.get("weekday_timezone")))) if windows else None
+
+
+def _day(name: JsonValue) -> int | None:
+    """The day of a number, or of a name in English."""
+    return name if isinstance(name, int) else _DAYS.get((text(name) or "").strip().lower()[:3])
 
 
 def _windows(hours: JsonValue, days: frozenset[int]) -> list[Window]:

@@ -35,6 +35,7 @@ class Price:
         provider: LiteLLM's name of who serves the model; its rules fill in for rates that the table lacks.
         off_peak: other prices at some hours.
         fast: what all of a call's cost is multiplied by where it was served fast; None where that has no price.
+        via: the gateway that passes this price on; None where the model was served by the provider itself.
         regions: what it is multiplied by where the model ran in a region; `*` for any that is not global.
     """
 
@@ -44,6 +45,7 @@ class Price:
     provider: str | None = None
     off_peak: OffPeak | None = None
     fast: float | None = None
+    via: str | None = None
     regions: Mapping[str, float] = field(default_factory=dict[str, float])
     _rules: Rules = field(init=False, repr=False, compare=False)
     _levels: dict[str | None, tuple[Level, ...] | None] = field(init=False, repr=False, compare=False)
@@ -54,7 +56,7 @@ class Price:
         object.__setattr__(self, "_levels", {})
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.name}"
+        return f"{self.source}: {self.name}" + ("" if self.via is None else f" via {self.via}")
 
     def named(self, service: Service | None = None, at: datetime | None = None) -> str:
         """Which price was applied to a call: `litellm 1.106.2: gpt-5 (flex)`; as `str` for the ordinary service."""

@@ -134,7 +134,7 @@ def read_prices(path: Path) -> OwnPrices:
                 f"{path}: price {number} ({entry.model}) is a second one for {model} from {entry.date} on.",
                 "Remove one of the two, or give each the date from which it holds.",
             )
-        dated[entry.date] = _price(entry, model, path)
+        dated[entry.date] = _price(entry, model, path, number)
     return OwnPrices({model: tuple(Dated(day, dated[day]) for day in sorted(dated)) for model, dated in found.items()})
 
 
@@ -156,12 +156,24 @@ def _toml(path: Path) -> dict[str, JsonValue]:
         raise BadInputError(f"{path} is no TOML: {error or 'it is nested too deep'}.", _HINT) from error
 
 
-def _price(entry: _Entry, model: ModelName, path: Path) -> Price:
-    rates = dict(_named(entry, None))
-    for tier in ("batch", "flex", "priority"):
-        service: _Service | None = getattr(entry, tier)
-        if service is not None:
-            rates.update(_named(service, tier))
+def _price(entry: _Entry, model: ModelName, path: Path, number: int) -> Price:
+    rates: dict[str, float] = {}
+    services: dict[str | None, _Service | _Entry | None] = {
+        None: entry,
+        "batch": entry.batch,
+        "flex": entry.flex,
+        "priority": entry.priority,
+    }
+    for tier, service in services.items():
+        if service is None:
+            continue
+        sizes = [long.above for long in service.tier]
+        if len(set(sizes)) < len(sizes):
+            which = "tier" if tier is None else f"{tier}.tier"
+            raise BadInputError(
+                f"{path}: price {number} ({entry.model}): `{which}` has two of the same `above`.", _HINT
+            )
+        rates.update(_named(service, tier))
     spelled = entry.model if entry.provider is None else f"{entry.provider}/{entry.model}"
     return Price(spelled, f"{path.name} {entry.date} ({entry.source})", rates, provider=model.provider)
 

@@ -102,30 +102,40 @@ def _ordinary(card: _Card, size: int) -> dict[str, float | None]:
 def _at_tier(card: _Card, size: int, tier: str, rules: Rules) -> dict[str, float | None]:
     """The rates at a service tier, and for those that the table lacks there, what follows from the others."""
     ordinary, short = _ordinary(card, size), _ordinary(card, -1)
-    found = {name: _tiered(card, name, size, tier, ordinary[name], short[name]) for name in NAMES}
+    found = {name: _tiered(card, name, size, tier, ordinary[name], short[name], rules) for name in NAMES}
     if found[INPUT] is None and tier == "batch":
         found[INPUT] = _times(ordinary[INPUT], rules.batch)
-    for name in (OUTPUT, READ, WRITE, WRITE_1H, EXPLICIT_READ):
+    ratio = _ratio(found[INPUT], ordinary[INPUT])
+    if (
+        found[OUTPUT] is None and ratio is not None and ratio <= 1
+    ):  # what output costs more at a surcharge, nobody knows
+        found[OUTPUT] = _times(ordinary[OUTPUT], ratio)
+    for name in (READ, WRITE, WRITE_1H, EXPLICIT_READ):
         if found[name] is None:
             keeps = name in (READ, EXPLICIT_READ) and rules.reads_keep_price
-            found[name] = ordinary[name] if keeps else _times(ordinary[name], _ratio(found[INPUT], ordinary[INPUT]))
+            found[name] = ordinary[name] if keeps else _times(ordinary[name], ratio)
     if found[REASONING] is None:
         found[REASONING] = _times(ordinary[REASONING], _ratio(found[OUTPUT], ordinary[OUTPUT]))
     return found
 
 
-def _tiered(card: _Card, name: str, size: int, tier: str, ordinary: float | None, short: float | None) -> float | None:
+def _tiered(
+    card: _Card, name: str, size: int, tier: str, ordinary: float | None, short: float | None, rules: Rules
+) -> float | None:
     """The table's rate at a service tier; `ordinary` is that without the tier, `short` that for short prompts."""
     long, flat = _passed(card, name, size, tier), card.get((name, -1, tier))
     if long is not None or flat is None or ordinary == short:
         return flat if long is None else long
-    # A discount holds for long prompts too: Anthropic, Google and OpenAI halve their long rates as well. A surcharge
-    # does not: what OpenAI does not serve at its priority tier is billed as usual.
-    return _times(ordinary, _ratio(flat, short)) if short is not None and flat < short else ordinary
+    if rules.long_has_no_surcharge and short is not None and flat > short:
+        return ordinary
+    return _times(ordinary, _ratio(flat, short))
 
 
 def _ratio(one: float | None, other: float | None) -> float | None:
-    return one / other if one is not None and other else None
+    """How one rate compares with another; 1 where both are 0."""
+    if one is None or other is None:
+        return None
+    return one / other if other else 1.0 if one == 0 else None
 
 
 def _times(rate: float | None, factor: float | None) -> float | None:

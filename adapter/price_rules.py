@@ -17,6 +17,8 @@ class Rules:
         batch: what a batch costs, as a multiple of the ordinary price.
         flex_is_batch: whether the flex tier has the prices of batches.
         reads_keep_price: whether reads from the cache cost the same in a discounted service tier.
+        long_has_no_surcharge: whether long prompts are billed as usual at a service tier that costs more and has no
+            rate for them.
         sizes_begin_at: whether a long prompt's rates begin at the size that is named, and not above it.
         thinking: whether reasoning makes all of a call's output cost what reasoning costs.
     """
@@ -28,6 +30,7 @@ class Rules:
     batch: float | None = None
     flex_is_batch: bool = False
     reads_keep_price: bool = False
+    long_has_no_surcharge: bool = False
     sizes_begin_at: bool = False
     thinking: bool = False
 
@@ -35,7 +38,9 @@ class Rules:
 _ANY = Rules()
 _HALF = Rules(batch=0.5)
 # Cached input at the full price where no other is published: OpenAI's page has a dash there (gpt-5-pro, gpt-4).
-_OPENAI = Rules(read=1.0, batch=0.5, flex_is_batch=True)
+# Its priority tier takes no long prompts; what it does not take is served and billed as usual.
+_AZURE = Rules(read=1.0, batch=0.5, long_has_no_surcharge=True)
+_OPENAI = replace(_AZURE, flex_is_batch=True)
 _GOOGLE = Rules(batch=0.5, flex_is_batch=True, reads_keep_price=True)
 # Reads at 20 % for the cache that is always on. One that a request asks for costs 125 % to write and 10 % to read, and
 # a call has one or the other: what writes is the latter.
@@ -44,7 +49,7 @@ _ALIBABA = Rules(read=0.2, read_where_written=0.1, write=1.25, batch=0.5, thinki
 _BY_PROVIDER = {
     "anthropic": _HALF,
     "openai": _OPENAI,
-    "azure": Rules(read=1.0, batch=0.5),
+    "azure": _AZURE,
     "gemini": _GOOGLE,
     "vertex_ai": _GOOGLE,
     "bedrock": _HALF,

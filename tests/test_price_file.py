@@ -89,6 +89,7 @@ TIERS = [
     ("flex", Tokens(1_000, 0, 0, 1_000), 0.0024),
     ("flex", Tokens(300_000, 0, 0, 0), 0.24),
     ("priority", Tokens(1_000, 0, 0, 1_000), 0.0072),
+    ("priority", Tokens(300_000, 0, 0, 0), 0.72),
     ("scale", Tokens(1_000, 0, 0, 1_000), None),
 ]
 
@@ -214,6 +215,10 @@ REFUSED = {
     "a tier's key": (M + "[price.batch]\ninptu = 1", "price 1 (m): `batch.inptu` is no key of a price file."),
     "a size that is missing": (M + "[[price.tier]]\ninput = 1", "price 1 (m): `tier.1.above` is missing."),
     "a size that is none": (M + "[[price.tier]]\nabove = 0", "price 1 (m): `tier.1.above` must be more than 0."),
+    "the same size twice": (
+        M + "[[price.batch.tier]]\nabove = 5\n" * 2,
+        "price 1 (m): `batch.tier` has two of the same `above`.",
+    ),
     "single brackets": ('[price]\nmodel = "m"', "`price` must be a list: write its heading in double brackets"),
     "no TOML": ("price: 1", "is no TOML"),
     "nested too deep": (f"a = {'[' * 5_000}", "is no TOML"),

@@ -1,4 +1,4 @@
-"""Rates that depend on the prompt's size or on how long the cache is kept; whose price a model has."""
+"""Whose price a model has; rates that depend on the prompt's size or on how long the cache is kept."""
 
 from __future__ import annotations
 
@@ -74,6 +74,16 @@ OF_ONE_PROVIDER = [
     ("azure-eu", "gpt-5-mini", "azure/eu/gpt-5-mini-2025-08-07"),
     ("azure", "gpt-5-mini", "azure/gpt-5-mini"),
     (None, "Claude-Sonnet-4.5", "claude-sonnet-4-5"),
+    # Passed on by a gateway at the maker's price, where that is the same wherever the model is served.
+    ("openrouter", "anthropic/claude-sonnet-4.5", "claude-sonnet-4-5"),
+    ("openrouter", "claude-opus-4-6", "claude-opus-4-6"),
+    ("openrouter", "openai/gpt-5-mini", "gpt-5-mini"),
+    ("openrouter", "google/gemini-2.5-pro", "gemini/gemini-2.5-pro"),
+    ("kilo", "x-ai/grok-code-fast-1", "xai/grok-code-fast-1"),
+    ("openrouter", "openai/gpt-oss-120b", None),
+    ("openrouter", "moonshotai/kimi-k2.5", None),
+    ("openrouter", "anthropic/claude-sonnet-4.5:thinking", None),
+    ("openrouter", "anthropic/no-such-claude", None),
     # Sold by others, at prices of theirs.
     ("acme", "claude-sonnet-4-5", None),
     ("mistral", "kimi-k2.5", None),
@@ -88,6 +98,49 @@ def test_a_model_has_the_price_of_the_provider_that_served_it(
 ) -> None:
     found = find_price(provider, model)
     assert (None if found is None else found.name) == entry
+
+
+def test_a_gateway_that_passes_a_price_on_is_named() -> None:
+    found = find_price("openrouter", "anthropic/claude-sonnet-4.5")
+    assert str(found) == f"{price_table()[0]}: claude-sonnet-4-5 via openrouter"
+
+
+# What Harbor's `-m` is given, and what agents write down, for the models that they run most.
+AS_GIVEN = {
+    "anthropic/claude-opus-4-6": "claude-opus-4-6",
+    "anthropic/claude-sonnet-4-5-20250929": "claude-sonnet-4-5-20250929",
+    "anthropic/claude-opus-4.8": "claude-opus-4-8",
+    "bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0": "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+    "bedrock/global.anthropic.claude-sonnet-4-5-20250929-v1:0": "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "vertex_ai/claude-sonnet-4-5@20250929": "vertex_ai/claude-sonnet-4-5@20250929",
+    "azure_ai/claude-sonnet-4-5": "azure_ai/claude-sonnet-4-5",
+    "openai/gpt-5.2-codex": "gpt-5.2-codex",
+    "openai/gpt-5-2025-08-07": "gpt-5-2025-08-07",
+    "azure/gpt-5": "azure/gpt-5",
+    "google/gemini-3.1-pro-preview": "gemini/gemini-3.1-pro-preview",
+    "gemini/gemini-2.5-flash": "gemini/gemini-2.5-flash",
+    "moonshotai/kimi-k2.5": "moonshot/kimi-k2.5",
+    "deepseek/deepseek-v3.2": "deepseek/deepseek-v3.2",
+    "z-ai/glm-4.7": "zai/glm-4.7",
+    "minimax/minimax-m2.5": "minimax/MiniMax-M2.5",
+    "dashscope/qwen3-coder-plus": "dashscope/qwen3-coder-plus",
+    "xai/grok-4.3": "xai/grok-4.3",
+    "x-ai/grok-code-fast-1": "xai/grok-code-fast-1",
+    "mistral/devstral-medium-latest": "mistral/devstral-medium-latest",
+    "groq/openai/gpt-oss-120b": "groq/openai/gpt-oss-120b",
+}
+
+
+@pytest.mark.parametrize("given", AS_GIVEN)
+def test_a_model_is_found_as_agents_are_given_it(given: str) -> None:
+    provider, _, model = given.partition("/")
+    found = find_price(provider, model)
+    assert found is not None
+    assert found.name == AS_GIVEN[given]
+    tokens = Tokens(1_000, 2_000, 500, 700, 300)
+    billed = found.bill(tokens)
+    assert billed is not None
+    assert billed.usd > 0
 
 
 def test_what_the_table_prices_has_a_price_under_its_normalised_name_too() -> None:
