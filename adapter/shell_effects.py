@@ -164,7 +164,7 @@ def _named_effects(words: tuple[str, ...], given: str, depth: int) -> tuple[_Kin
         return _Kind.NEUTRAL, None, False
     name, rest = words[0].rpartition("/")[2], words[1:]
     if name in _SHELLS and depth < _DEEPEST:
-        script = _after(rest, _SCRIPT_FLAG) if name != "eval" else " ".join(rest)
+        script = " ".join(rest) if name == "eval" else _after(rest, _COMMAND_FLAG)
         if script or given:
             kind, effects = _script_effects(script or given, depth + 1)
             return kind, effects.file, effects.is_test
@@ -183,6 +183,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 _SHELLS = _words("bash sh zsh dash ksh eval")
+_COMMAND_FLAG = re.compile(r"-[a-z]*c")
 _SCRIPT_FLAG = re.compile(r"-[a-z]*[ce]")
 _INTERPRETER = re.compile(r"(?:python|pypy|node|ruby|perl|php)[\d.]*")
 _SCRIPT_WRITES = re.compile(
@@ -193,7 +194,7 @@ _SCRIPT_WRITES = re.compile(
 
 _WRITERS = _words("""
     cp mv rm rmdir unlink ln touch install truncate shred dd tee patch applypatch apply_patch unzip gunzip gzip
-    split csplit rename wget
+    split csplit rename
 """)
 _GIT_WRITERS = _words("""
     am apply checkout cherry-pick clean clone merge mv pull rebase reset restore revert rm stash switch
@@ -238,6 +239,8 @@ def _writes(name: str, rest: tuple[str, ...], operands: list[str]) -> bool:
             return any(word.startswith(("-o", "--output")) for word in rest)
         case "curl":
             return any(re.fullmatch(r"-[a-zA-Z]*[oO].*|--output.*|--remote-name", word) for word in rest)
+        case "wget":
+            return not any(word == "-" or word.endswith("O-") for word in rest)
         case "tar":
             return any(re.fullmatch(r"-?[a-zA-Z]*[xc][a-zA-Z]*|--extract|--create", word) for word in rest[:1])
         case "tee":

@@ -7,7 +7,7 @@ import sys
 
 os.environ |= {"OPIK_SENTRY_ENABLE": "false", "OPIK_ANALYTICS_ENABLE": "false", "HARBOR_TELEMETRY": "off"}
 
-from benchmarks import data, reading, redaction, rerun, sending, start, store
+from benchmarks import cost, data, reading, redaction, rerun, sending, start, store
 
 ALL = {
     "start": start.main,
@@ -16,6 +16,7 @@ ALL = {
     "rerun": rerun.main,
     "redaction": redaction.main,
     "store": store.main,
+    "cost": cost.main,
 }
 
 print(f"measured on {data.folder().name}")

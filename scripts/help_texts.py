@@ -1,6 +1,7 @@
 """Writes the generated parts of the documentation again; with --check only says which are stale.
 
-Generated are the help texts in README.md (between the two marks) and the JSON schemas of what `--json` prints.
+Generated are the help texts in README.md (between the two marks), the JSON schemas of what `--json` prints, and the
+page on the columns of the tables.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 from pathlib import Path
 
 from pydantic import BaseModel
+from tables_page import page
 
 from pipelines.convert import ConvertResult
 from pipelines.inspected import InspectResult
@@ -69,7 +71,7 @@ def generated() -> dict[Path, str]:
         + "\n"
         for command, model in SCHEMAS.items()
     }
-    return {readme: with_help(readme.read_text())} | schemas
+    return {readme: with_help(readme.read_text()), ROOT / "docs" / "tables.md": page()} | schemas
 
 
 def main() -> None:

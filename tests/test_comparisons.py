@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_metrics import trial, trials
+from tabled import trial, trials
 
 from views.comparisons import RULE, compare, headline, version_order
 from views.results import Comparison, Pair, PairMetric

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from test_metrics import trial, trials
+from tabled import trial, trials
 
 from views.comparisons import compare
 from views.dashboards import (
@@ -155,6 +155,12 @@ def test_the_text_says_the_answer_the_numbers_and_where_they_come_from() -> None
     assert "permutation test" in text
     assert "not known on both sides for 10 of 10 tasks" in text
     assert "effort not recorded, other settings at their defaults" in text
+
+
+def test_a_success_that_never_came_costs_infinitely_much() -> None:
+    rows = [trial(f"task{place}", version=version, status="failed") for version in ("1.0", "2.0") for place in range(3)]
+    (found,) = compare(trials(*rows))
+    assert "∞ (no success)" in rendered(markdown(dashboard(found, EXPERIMENTS)))
 
 
 def test_long_names_fit_opik_and_stay_apart() -> None:

@@ -13,7 +13,7 @@ import pytest
 from builder import JobBuilder
 from hypothesis import given
 from hypothesis import strategies as st
-from test_metrics import trial, trials
+from tabled import trial, trials
 
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.opik_connection import connect

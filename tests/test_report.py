@@ -34,7 +34,7 @@ def a_variant(
     unknown = Estimate(value=None, missing=attempts, reason="no cost is known")
     rate = passes / attempts if attempts else None
     spent = None if cost is None else cost * attempts
-    complete = Estimate(value=None, reason="no attempt passed")
+    complete = Estimate(value=None, infinite=True, reason="no attempt passed")
     if spent is not None and passes:
         complete = Estimate(value=spent / passes, low=spent / passes / 2, n=attempts, at_least=at_least)
     return VariantResult(
@@ -378,7 +378,7 @@ def test_headings_go_down_one_level_at_a_time_and_tables_are_labelled() -> None:
         ),
         (
             {"variants": {DATASET: (a_variant(passes=0), a_variant("large", passes=0))}, "comparisons": ()},
-            ["no two variants that differ in one respect only", "no attempt passed", "0 %"],
+            ["no two variants that differ in one respect only", "∞no attempt passed", "0 %"],
         ),
         (
             {"variants": {"one": (a_variant(),), "two": (a_variant(),)}, "comparisons": ()},

@@ -69,6 +69,7 @@ WRITES = [
     ("python3 -c \"import pathlib; pathlib.Path('a').write_text('x')\"", None),
     ("node -e \"fs.writeFileSync('a', 'x')\"", None),
     ("curl -sLo a https://example.org", None),
+    ("wget https://example.org/a", None),
     ("tar xf a.tar", None),
     ("sort -o a a", None),
 ]
@@ -82,6 +83,7 @@ NEITHER = [
     "ls && ./run",
     "make > /dev/null 2>&1",
     "curl https://example.org",
+    "wget -qO- https://example.org",
     "git commit -m 'x > y'",
     "sqlite3 a 'select 1 where 2 > 1'",
     "tee /dev/stderr",
@@ -131,6 +133,7 @@ def test_a_command_of_which_neither_is_known(command: str) -> None:
         "bundle exec rspec",
         "./run_tests.sh",
         "bash run-tests.sh",
+        "bash -ex ci/run_tests.sh",
         "CI=1 timeout 60 tox",
         "bash -c 'cd x && pytest'",
     ],

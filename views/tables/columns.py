@@ -77,9 +77,7 @@ def schema(columns: Mapping[str, pa.Column], key: tuple[str, ...], meaning: str)
         key: the columns that together tell one row from every other.
         meaning: what a row is.
     """
-    return pa.DataFrameSchema(
-        dict(columns), strict=True, ordered=True, unique=list(key), description=meaning, metadata={"key": key}
-    )
+    return pa.DataFrameSchema(dict(columns), strict=True, ordered=True, unique=list(key), description=meaning)
 
 
 class Columns:

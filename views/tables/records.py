@@ -15,13 +15,15 @@ _COUNTS = {
     "reasoning": c.tokens("reasoning"),
 }
 
+_RESENT, _NEW = "of the cost: input that the call before already held", "of the cost: input that is new"
+
 PARTS = {
-    "resent_usd": c.amount("of the cost: input that the call before already held, at the full price", c.USD),
-    "resent_cached_usd": c.amount("the same, read from a cache", c.USD),
-    "resent_written_usd": c.amount("the same, written to a cache", c.USD),
-    "new_usd": c.amount("of the cost: the rest of the input, at the full price", c.USD),
-    "new_cached_usd": c.amount("the same, read from a cache", c.USD),
-    "new_written_usd": c.amount("the same, written to a cache", c.USD),
+    "resent_usd": c.amount(f"{_RESENT}, at the full price", c.USD),
+    "resent_cached_usd": c.amount(f"{_RESENT}, read from a cache", c.USD),
+    "resent_written_usd": c.amount(f"{_RESENT}, written to a cache", c.USD),
+    "new_usd": c.amount(f"{_NEW}, at the full price", c.USD),
+    "new_cached_usd": c.amount(f"{_NEW}, read from a cache", c.USD),
+    "new_written_usd": c.amount(f"{_NEW}, written to a cache", c.USD),
     "reasoning_usd": c.amount("of the cost: reasoning; missing where none is recorded", c.USD),
     "tool_calls_usd": c.amount("of the cost: the names and arguments of tool calls", c.USD),
     "message_usd": c.amount("of the cost: what was said", c.USD),
