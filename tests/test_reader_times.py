@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builder import JobBuilder, agent_step, read_one, trajectory, user_step
+from builder import JobBuilder, agent_step, codes, read_one, trajectory, user_step
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -157,6 +157,17 @@ def test_terminus_requests_are_its_calls_where_they_fit(
 ) -> None:
     trial = read(tmp_path, *STEPS, agent="terminus-2", agent_result=context)
     assert [step.model_seconds for step in trial.agent_steps] == [pytest.approx(one) for one in took]
+
+
+def test_what_became_no_step_is_told(tmp_path: Path) -> None:
+    context = requests(1500, 2000, 100, 5)
+    context["metadata"]["summarization_count"] = 2
+    trial = read(tmp_path, *STEPS, agent="terminus-2", agent_result=context)
+    told = {one.code: one.message for one in trial.findings}
+    assert told["requests_without_step"] == "1 of 4 requests that were answered became no step."
+    assert "2 times" in told["context_summarised"]
+    quiet = read(tmp_path / "b", *STEPS, agent="terminus-2", agent_result=requests(1, 2, 3))
+    assert not {"requests_without_step", "context_summarised"} & codes(quiet)
 
 
 def test_requests_of_summaries_are_counted_where_they_were_made(tmp_path: Path) -> None:
