@@ -87,6 +87,16 @@ def test_a_tool_s_time_is_what_the_harness_wrote(
     assert call.output
 
 
+def test_a_duration_that_holds_its_tools_tells_the_llm_call_s(tmp_path: Path) -> None:
+    """Kilo begins to measure somewhat after its time stamp, so that its tools seem to end after the step."""
+    step = calling({"duration_ms": 1500, "started_at": "2026-03-01T10:01:03Z"}, step={"duration_ms": 4000})
+    for agent, expected in (("kilo", 2.5), ("toy", None)):
+        (found,) = read(tmp_path / agent, step, agent=agent).agent_steps
+        assert (found.time.seconds, found.model_seconds) == (4, expected)
+    untimed = read(tmp_path, calling(step={"duration_ms": 4000}), agent="kilo")
+    assert untimed.agent_steps[0].model_seconds is None
+
+
 def test_when_a_tool_began_is_kept(tmp_path: Path) -> None:
     step = calling({"duration_ms": 1500, "started_at": "2026-03-01T10:00:30Z"})
     (call,) = read(tmp_path, step, agent="kilo").steps[1].tool_calls

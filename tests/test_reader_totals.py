@@ -225,3 +225,30 @@ def test_a_secret_in_a_model_s_name_is_replaced(tmp_path: Path) -> None:
     found = other(trial_of(tmp_path, run(agent="claude-code"), ended(modelUsage={key: used(0.1)})))
     assert found
     assert key not in found
+
+
+# What it shows, a step's `extra`, and the finding that tells of it.
+MARKS: list[tuple[str, Any, str | None]] = [
+    ("Kilo's call that never ended", {"incomplete": True}, "calls_unfinished"),
+    ("its tries", {"retries": 2}, "calls_retried"),
+    ("its summary", {"compaction_summary": True}, "context_summarised"),
+    ("Terminus's", {"context_management": {"type": "compaction", "boundary": "replace"}}, "context_summarised"),
+    ("Muse Code's", {"muse_compaction": {"id": 1}}, "context_summarised"),
+    ("nothing of the kind", {"incomplete": False, "retries": 0, "context_management": {"type": "trim"}}, None),
+    ("odd values", {"incomplete": "yes", "retries": -1, "context_management": 5, "muse_compaction": None}, None),
+]
+
+
+@pytest.mark.parametrize(("extra", "code"), [row[1:] for row in MARKS], ids=[row[0] for row in MARKS])
+def test_what_steps_are_marked_with_tells_why_a_total_is_more(extra: Any, code: str | None, tmp_path: Path) -> None:
+    value = run()
+    value["steps"][1]["extra"] = extra
+    told = {one.code: one.step for one in trial_of(tmp_path, value).findings}
+    marks = {"calls_unfinished", "calls_retried", "context_summarised"}
+    assert {name: step for name, step in told.items() if name in marks} == ({} if code is None else {code: 2})
+
+
+def test_marks_are_counted_in_one_finding(tmp_path: Path) -> None:
+    steps = [agent_step(str(minute), at=f"2026-03-01T10:0{minute}:00Z", extra={"retries": minute}) for minute in (1, 2)]
+    (told,) = [one for one in trial_of(tmp_path, run() | {"steps": steps}).findings if one.code == "calls_retried"]
+    assert told.message == "2 LLM calls were tried again, 3 times in all."
