@@ -50,6 +50,7 @@ class TrajectoryFile:
         cost_provenance: of `cost_usd`.
         is_whole: whether all that was spent stands on the agent's steps, as far as the file shows.
         is_cut: whether the file ends in the middle.
+        counted: the run's own prompt and completion tokens as they stand, in no convention but the agent's.
     """
 
     name: str
@@ -69,6 +70,7 @@ class TrajectoryFile:
     cost_provenance: Provenance = Provenance.RECORDED
     is_whole: bool = True
     is_cut: bool = False
+    counted: tuple[int | None, int | None] = (None, None)
 
 
 def read_trajectory(value: Json, name: str, *, is_part: bool = False, is_cut: bool = False) -> TrajectoryFile:
@@ -129,6 +131,7 @@ def read_trajectory(value: Json, name: str, *, is_part: bool = False, is_cut: bo
         cost_provenance=_total_provenance(final, convention),
         is_whole=not (is_cut or of_others),
         is_cut=is_cut,
+        counted=(count(recorded_total(final, "prompt_tokens")), count(recorded_total(final, "completion_tokens"))),
     )
 
 

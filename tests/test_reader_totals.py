@@ -113,6 +113,16 @@ def test_the_last_segment_of_a_run_holds_those_before_it(tmp_path: Path) -> None
     assert list(read_one(job, folder).totals) == [RunTotal("trajectory", 0.5, RECORDED, Tokens(1800, 200, None, 50))]
 
 
+def test_what_harbor_copied_from_a_trajectory_is_what_the_trajectory_says(tmp_path: Path) -> None:
+    """OpenCode's prompts hold no cache writes, and Harbor has no place for these."""
+    step = agent_step("Done.", tokens=SENT)
+    step["metrics"]["extra"] = {"cache_write_tokens": 30}
+    value = trajectory([step], agent={"name": "opencode"}, final_metrics=final())
+    for number, prompt, written in ((0, 1000, 30), (1, 1100, None)):
+        _, harbor = trial_of(tmp_path / str(number), value, agent_result=context(None, prompt)).totals
+        assert harbor.tokens == Tokens(prompt - 200, 200, written, 50)
+
+
 def test_a_free_model_s_total_may_be_0(tmp_path: Path) -> None:
     job = JobBuilder(tmp_path)
     trial = read_one(job, job.trial(model="ollama/qwen3", raw_trajectory=run(final(0.0))))
