@@ -1,8 +1,8 @@
 """What a tool call does, said the same way for every harness.
 
-Three questions about a call: what kind of action it is (`verb`), what it is about (`target`), and how it ended
-(`exit_status`, `failed`). Each is answered only from names and texts that the harnesses are known to write.
-Where they say nothing, the answer is None.
+Four questions about a call: what kind of action it is (`verb`), what it is about (`target`), what it does to files
+(`effects`), and how it ended (`exit_status`, `failed`). Each is answered only from names and texts that the harnesses
+are known to write. Where they say nothing, the answer is None.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 import shlex
 from enum import StrEnum
 from typing import TYPE_CHECKING, cast
+
+from adapter.shell_effects import Effects, command_effects, patched_file, shortest
 
 if TYPE_CHECKING:
     from adapter.trial import JsonValue, ToolCall
@@ -84,11 +86,15 @@ _OTHER_KEYS = ("pattern", "query", "url")
 
 def verb(call: ToolCall) -> Verb:
     """What the call does, from its tool's name (and its `command`, for editor tools)."""
-    found = _VERBS.get(re.sub(r"[\s_-]+", "", call.name.lower()), Verb.OTHER)
+    found = _VERBS.get(_plain_name(call), Verb.OTHER)
     if found is Verb.EDIT and isinstance(call.arguments, dict):
         command = call.arguments.get("command")
         return _EDITOR_COMMANDS.get(command, found) if isinstance(command, str) else found
     return found
+
+
+def _plain_name(call: ToolCall) -> str:
+    return re.sub(r"[\s_-]+", "", call.name.lower())
 
 
 def target(call: ToolCall) -> str | None:
@@ -113,6 +119,44 @@ def _command_text(value: JsonValue) -> str | None:
     if len(words) == 3 and words[0].rpartition("/")[2] in ("bash", "sh", "zsh") and words[1] in ("-c", "-lc"):
         return words[2]
     return shlex.join(words)
+
+
+_TEST_TOOLS = frozenset({"test", "tests", "runtest", "runtests", "pytest"})
+_PATCH_KEYS = ("patch", "input", "patchText", "diff")
+
+
+def effects(call: ToolCall) -> Effects:
+    """What the call does to files; that of a shell call is read from its command (`adapter.shell_effects`)."""
+    action = verb(call)
+    match action:
+        case Verb.SH:
+            command = target(call)
+            return Effects() if command is None else command_effects(command)
+        case Verb.READ | Verb.SEARCH:
+            return Effects(reads=True)
+        case Verb.EDIT | Verb.WRITE:
+            return Effects(writes=True, file=_changed_file(call))
+        case _:
+            return Effects(is_test=_plain_name(call) in _TEST_TOOLS)
+
+
+def _changed_file(call: ToolCall) -> str | None:
+    """The file that a tool for edits changes: it is named, or stands in the patch."""
+    if isinstance(call.arguments, str):
+        return patched_file(call.arguments)
+    named = (call.arguments.get(key) for key in _PATH_KEYS)
+    path = next((path for path in named if isinstance(path, str)), None)
+    if path is not None:
+        return shortest(path)
+    patches = (call.arguments.get(key) for key in _PATCH_KEYS)
+    return next((file for text in patches if isinstance(text, str) and (file := patched_file(text))), None)
+
+
+def identity(call: ToolCall) -> tuple[str, str]:
+    """Tool and arguments; equal for identical calls."""
+    if isinstance(call.arguments, str):
+        return call.name, call.arguments
+    return call.name, json.dumps(call.arguments, sort_keys=True)
 
 
 # How harnesses write a command's exit status: at the very beginning or at the very end of the observation.

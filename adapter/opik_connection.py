@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from platformdirs import user_data_path
-
 from adapter.errors import BadInputError, IncompleteError
+from adapter.home import home
 
 if TYPE_CHECKING:
     import opik
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
 EMBEDDED_PORT = 5173
 """The port of `kilobench serve`, which is Opik's own; saved views are printed with it."""
 WORKSPACE = "default"
-
-
-def home() -> Path:
-    """Where kilobench keeps what is its own: `KILOBENCH_HOME`, else the user's data folder."""
-    chosen = os.environ.get("KILOBENCH_HOME")
-    return Path(chosen).expanduser() if chosen else user_data_path("kilobench")
 
 
 def store_path() -> Path:

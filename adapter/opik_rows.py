@@ -273,6 +273,7 @@ def _step(trial: Trial, step: Step, cost: StepCost, before: Sequence[Step], time
             "step": step.number,
             "call": step.call,
             "cost_provenance": cost.provenance.value if is_new else NOT_NEW,
+            "price": cost.price,
             "time": "recorded" if step.timestamp else "unknown",
             RECORD: step_rest(step),
         },

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from adapter.errors import BadInputError
 from adapter.files import is_there
-from adapter.opik_connection import home
+from adapter.home import home
 
 VARIABLE = "KILOBENCH_REDACT"
 FILE = "redact.toml"

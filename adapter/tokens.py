@@ -23,6 +23,8 @@ _REASONING = (
     "thoughts_tokens",
     "completion_tokens_details.reasoning_tokens",
 )
+_REASONING_INSIDE = ("reasoning_output_tokens", "completion_tokens_details.reasoning_tokens")
+"""Names that say that it is a part of the output, whatever the agent's habit."""
 _OF_REASONING = frozenset(key.partition(".")[0] for key in _REASONING)
 _LARGEST = 1e15
 """Numbers beyond it, in either direction, are not kept: no reader of JSON must hold them exactly."""
@@ -60,8 +62,8 @@ def convention_of(metrics: Iterable[Json], habits: Habits, version: str | None =
 
     Prompts hold no cached tokens where more than half of the steps that read from the cache have more cached than
     prompt tokens, and at least two have. (A single step of that kind shows only that its counts do not fit.)
-    Completions hold no reasoning where any step has more reasoning than completion tokens; else the agent's version
-    tells.
+    Completions hold no reasoning where any step has more reasoning than completion tokens; they hold it where its name
+    says so; else the agent's version tells.
 
     Args:
         metrics: of each step that has any.
@@ -69,7 +71,7 @@ def convention_of(metrics: Iterable[Json], habits: Habits, version: str | None =
         version: the agent's.
     """
     above = within = 0
-    reads = writes = reasons = is_beside = False
+    reads = writes = reasons = is_beside = is_inside = False
     for one in metrics:
         prompt, cached = count(one.get("prompt_tokens")), count(one.get("cached_tokens"))
         reads = reads or cached is not None
@@ -86,10 +88,11 @@ def convention_of(metrics: Iterable[Json], habits: Habits, version: str | None =
         if extra and not _OF_REASONING.isdisjoint(extra):
             reasoning, output = _first(extra, _REASONING), count(one.get("completion_tokens"))
             reasons = reasons or reasoning is not None
+            is_inside = is_inside or _first(extra, _REASONING_INSIDE) is not None
             is_beside = is_beside or (output is not None and (reasoning or 0) > output)
     excludes_reasoning: bool | None = False
     if habits.reasoning_beside is not None and reasons:
-        excludes_reasoning = True if is_beside else habits.reasoning_beside(version)
+        excludes_reasoning = True if is_beside else False if is_inside else habits.reasoning_beside(version)
     excludes_cache = above >= _PROOF and above > within
     is_doubtful = bool(above) and not excludes_cache
     return Convention(habits, excludes_cache, is_doubtful, excludes_reasoning, reads, writes, reasons)

@@ -232,6 +232,53 @@ def serve(
         raise BadInputError(str(error), error.hint) from error
 
 
+convert = typer.Typer(
+    help="Turn an agent's own log into an ATIF trajectory.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(convert, name="convert")
+
+
+@convert.callback()
+def _convert() -> None:
+    """Turn an agent's own log into an ATIF trajectory."""
+
+
+@convert.command()
+def kilo(
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A kilo.db, the output of `kilo run --format json` or of `kilo export`, or a folder that holds one.",
+            metavar="PATH",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the trajectory to this file.",
+            metavar="FILE",
+            show_default="it is printed",
+        ),
+    ] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(help="Which session of several.", metavar="ID", show_default="the only one of the user's own"),
+    ] = None,
+    json: _Json = False,
+) -> None:
+    """Turn a Kilo Code session, with its sub-agents, into an ATIF trajectory. Secrets in its text stay there."""
+    from pipelines.convert import convert_kilo
+
+    result = convert_kilo(path, output, session)
+    with _printing("The trajectory was read, but could not be printed"):
+        typer.echo(result.as_json() if json else result.as_text())
+    for note in () if json else result.notes:
+        typer.echo(f"kilobench: {note}", err=True)
+
+
 @contextmanager
 def _printing(failure: str) -> Generator[None]:
     """While something is printed; `failure` is what is said should it not be possible."""

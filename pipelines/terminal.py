@@ -98,4 +98,4 @@ def _shared(variants: tuple[VariantResult, ...]) -> str:
 
 
 def _money(estimate: Estimate) -> str:
-    return f"{'≥ ' if estimate.at_least else ''}{fmt.money(estimate.value)}"
+    return f"{'≥ ' if estimate.at_least else ''}{fmt.money(estimate.number)}"

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.actions import Verb, exit_status, failed, target, verb
-from adapter.trial import ToolCall
+from adapter.actions import Verb, effects, exit_status, failed, target, verb
+from adapter.shell_effects import Effects
+from adapter.trial import Source, Status, Step, ToolCall, Trial, Variant
+from pipelines.action_rows import action_rows
+from views.tables import ACTIONS, frame
 
 METADATA = '\n\n[metadata] {"noOutputExpected": false}'
 
@@ -120,6 +123,82 @@ def test_a_call_failed_only_where_its_harness_says_so(call: ToolCall, expected: 
     assert failed(call) is expected
 
 
+PATCH = "*** Begin Patch\n*** Update File: src/a.py\n@@\n-x\n+y\n*** End Patch"
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (ToolCall("Read", {"file_path": "/a"}), Effects(reads=True)),
+        (ToolCall("grep", {"pattern": "x"}), Effects(reads=True)),
+        (ToolCall("Edit", {"file_path": "/app/./a.py"}), Effects(writes=True, file="/app/a.py")),
+        (ToolCall("write", {"filePath": "a.py"}), Effects(writes=True, file="a.py")),
+        (ToolCall("str_replace_editor", {"command": "view", "path": "a.py"}), Effects(reads=True)),
+        (ToolCall("apply_patch", {"input": PATCH}), Effects(writes=True, file="src/a.py")),
+        (ToolCall("apply_patch", PATCH), Effects(writes=True, file="src/a.py")),
+        (ToolCall("shell", {"command": ["apply_patch", PATCH]}), Effects(writes=True, file="src/a.py")),
+        (ToolCall("Write", {"content": "x"}), Effects(writes=True)),
+        (ToolCall("bash_command", {"keystrokes": "pytest\n"}), Effects(is_test=True)),
+        (ToolCall("run_tests", {}), Effects(is_test=True)),
+        (ToolCall("Bash", '{"command": "ls'), Effects()),
+        (ToolCall("TodoWrite", {"todos": []}), Effects()),
+        (ToolCall("WebFetch", {"url": "https://example.org"}), Effects()),
+        (ToolCall("Task", {"prompt": "x > y"}), Effects()),
+    ],
+)
+def test_what_a_call_does_to_files_is_said_the_same_way_for_every_harness(call: ToolCall, expected: Effects) -> None:
+    assert effects(call) == expected
+
+
+def actions_of(*steps: tuple[ToolCall, ...] | str) -> dict[str, list[object]]:
+    """The table of actions of a trial; a text is what the user says in between."""
+    made = [
+        Step(number, number, Source.USER, step)
+        if isinstance(step, str)
+        else Step(number, number, Source.AGENT, tool_calls=step, call=number)
+        for number, step in enumerate(steps, start=1)
+    ]
+    trial = Trial("j", "t", "job", "trial", "task", "set", Variant("agent"), Status.FAILED, tuple(made))
+    return frame(action_rows(trial), ACTIONS).astype(object).to_dict("list")
+
+
+def test_every_call_of_a_trial_is_a_row_of_the_table() -> None:
+    read, write = ToolCall("Read", {"file_path": "a.py"}, "1\tx"), ToolCall("Write", {"file_path": "a.py"})
+    table = actions_of("Do it.", (read, sh("<returncode>2</returncode>")), (write,), ())
+    assert table["trial"] == ["job/trial"] * 3
+    assert (table["step"], table["action"], table["call"]) == ([2, 2, 3], [1, 2, 1], [2, 2, 3])
+    assert (table["tool"], table["verb"]) == (["Read", "Bash", "Write"], ["read", "sh", "write"])
+    assert (table["target"][1], table["file"][2]) == ("make", "a.py")
+    assert (table["reads"], table["writes"]) == ([True, False, False], [False, False, True])
+    assert [value is True for value in table["failed"]] == [False, True, False]
+    assert len(set(table["key"])) == 3
+
+
+LS = ToolCall("Bash", {"command": "ls", "why": "a"}, "x")
+REPEATS = [
+    ([(LS,), (ToolCall("Bash", {"why": "a", "command": "ls"}, "y"),)], [False, True]),
+    ([(LS, LS)], [False, True]),
+    ([(LS,), (ToolCall("Read", {"file_path": "a"}),), (LS,)], [False, False, True]),
+    ([(LS,), (sh("fine"),), (LS,)], [False, False, False]),
+    ([(LS,), (ToolCall("Write", {"file_path": "a"}),), (LS,), (LS,)], [False, False, False, True]),
+    ([(LS,), "Look again.", (LS,)], [False, False]),
+    ([(sh("x"),), (sh("x"),), (sh("y"),)], [False, True, True]),
+    ([(LS,), (ToolCall("shell", {"command": "ls", "why": "a"}, "x"),)], [False, False]),
+]
+
+
+@pytest.mark.parametrize(("steps", "repeats"), REPEATS)
+def test_a_call_repeats_an_identical_one_unless_something_was_changed_since(steps, repeats: list[bool]) -> None:
+    assert actions_of(*steps)["is_repeat"] == repeats
+
+
+def test_the_key_of_a_call_is_the_same_in_every_run_and_a_long_target_is_cut() -> None:
+    script = ToolCall("Bash", {"command": "echo " + "x" * 10_000})
+    table = actions_of((script, LS))
+    assert len(str(table["target"][0])) == 500
+    assert table["key"][1] == "045584e54f07313f"
+
+
 @given(st.text(), st.one_of(st.text(), st.dictionaries(st.text(), st.text())), st.none() | st.text())
 def test_any_call_gets_an_answer(name: str, arguments, output: str | None) -> None:
     call = ToolCall(name, arguments, output)
@@ -127,3 +206,4 @@ def test_any_call_gets_an_answer(name: str, arguments, output: str | None) -> No
     status = exit_status(call)
     assert status is None or failed(call) is not None
     assert target(call) is None or isinstance(target(call), str)
+    assert effects(call).file is None or effects(call).writes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import astuple, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter.trial import Provenance, RunTotal, Source, Status, Step, Tokens, ToolCall, Trial, Variant
+from adapter.trial import (
+    Finding,
+    Provenance,
+    RunTotal,
+    Service,
+    Severity,
+    Source,
+    Span,
+    Status,
+    Step,
+    Timing,
+    Tokens,
+    ToolCall,
+    Trial,
+    Variant,
+)
 from pipelines.cost import attribute, price_trial
 from pipelines.cost.attribution import Attribution, Parts
 from pipelines.cost.breakdown import pie, summed
@@ -322,6 +338,48 @@ def test_the_residual_names_its_reasons_only_where_the_data_show_them() -> None:
     same = replace(more, tokens=tokens)
     assert [name for name, _ in spent(replace(made, totals=(same,))).residual_reasons] == ["other_prices"]
     assert spent(replace(made, recorded_cost_usd=0.0045, totals=(more,))).residual_reasons == ()
+
+
+def noticed(code: str) -> dict[str, Any]:
+    return {"findings": (Finding(code, Severity.INFO, "What was noticed."),)}
+
+
+REASONS = [
+    ("a sub-agent that could not be read", "sub_agents", noticed("subagent_missing")),
+    ("calls of another model", "other_models", noticed("calls_of_other_models")),
+    (
+        "steps that were copied with their costs",
+        "copied_context",
+        {"steps": (step(1, None, None, is_copied=True, raw={"cost_usd": 0.25}), *LISTING.steps[1:])},
+    ),
+    (
+        "a summary that is not among the steps",
+        "compaction",
+        {"steps": (*LISTING.steps, step(5, 4, Tokens(9_000, 0, 0, 5)), step(6, 5, Tokens(3_000, 0, 0, 5)))},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "fields"), [case[1:] for case in REASONS], ids=[case[0] for case in REASONS])
+def test_each_reason_is_given_only_with_what_shows_it(name: str, fields: dict[str, Any]) -> None:
+    assert [one for one, _ in spent(replace(LISTING, recorded_cost_usd=5.0, **fields)).residual_reasons] == [name]
+    assert spent(replace(LISTING, recorded_cost_usd=5.0)).residual_reasons == ()
+
+
+def test_the_time_of_a_step_is_told_apart_where_it_was_recorded() -> None:
+    began = datetime(2026, 3, 1, tzinfo=UTC)
+    call = ToolCall("sh", "ls", "out", seconds=2.0, started_at=began + timedelta(seconds=3))
+    time = Span(began, began + timedelta(seconds=5))
+    made = step(1, 1, None, time=time, timing=Timing.RECORDED, tool_calls=(call,))
+    latency = spent(trial(made)).steps[0].latency
+    assert (latency.seconds, latency.model, latency.tools, latency.timing) == (5.0, 3.0, 2.0, Timing.RECORDED)
+
+
+def test_how_a_call_was_served_stands_in_the_price_that_it_names() -> None:
+    tokens = Tokens(1_000, 0, 0, 100)
+    plain, batch = (price_trial(trial(step(1, 1, tokens, service=one))) for one in (None, Service("batch")))
+    assert batch.usd == pytest.approx(0.0045 / 2)
+    assert batch.steps[0].price == f"{plain.steps[0].price} (batch)"
 
 
 def test_a_regrade_has_no_costs_at_any_step_or_call() -> None:

@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tabled import trial, trials
 
-from adapter.trial import Variant
 from views.metrics import by_dataset, variant_results
 from views.results import Estimate, VariantResult
-from views.tables import TRIALS, frame
-
-
-def trial(task: str, status: str = "passed", *, version: str | None = "1.0", **more: object) -> dict[str, object]:
-    """One row of the trials table; `more` names further columns."""
-    row: dict[str, object] = {
-        "job": "job",
-        "job_id": "job-id",
-        "task": task,
-        "dataset": "bench",
-        "agent": "kilo",
-        "agent_version": version,
-        "model": "small",
-        "provider": "lab",
-        "status": status,
-        "cost_usd": 1.0,
-        "cost_provenance": "recorded",
-        "findings": 0,
-        **more,
-    }
-    fields = ("agent", "agent_version", "model", "provider", "effort", "digest")
-    return {"variant": Variant(**{name: row.get(name) for name in fields}).name, **row}  # type: ignore[arg-type]
-
-
-def trials(*rows: dict[str, object]) -> pd.DataFrame:
-    """The table of these rows, each with ids of its own."""
-    numbered = [{"trial": f"job/{place:04}", "trial_id": str(place), **row} for place, row in enumerate(rows, start=1)]
-    return frame(numbered, TRIALS)
 
 
 def only(*rows: dict[str, object]) -> VariantResult:
@@ -80,18 +52,27 @@ def test_an_unknown_cost_is_missing_and_makes_cost_to_complete_a_lower_bound() -
 
 
 @pytest.mark.parametrize(
-    ("rows", "reason"),
+    ("rows", "reason", "number"),
     [
-        ([trial("a", "failed"), trial("b", "failed")], "no success"),
-        ([trial("a", cost_usd=None), trial("b", cost_usd=None)], "no cost is known"),
-        ([trial("a", "failed", cost_usd=None)], "no success"),
-        ([trial("a", "infrastructure_error")], "no success"),
+        ([trial("a", "failed"), trial("b", "failed")], "no success", math.inf),
+        ([trial("a", cost_usd=None), trial("b", cost_usd=None)], "no cost is known", None),
+        ([trial("a", "failed", cost_usd=None)], "no success", math.inf),
+        ([trial("a", "infrastructure_error")], "no success", None),
     ],
     ids=["all failed", "every cost unknown", "failed and unknown", "nothing counts"],
 )
-def test_cost_to_complete_that_cannot_be_had_has_a_reason(rows: list[dict[str, object]], reason: str) -> None:
+def test_cost_to_complete_that_cannot_be_had_has_a_reason(
+    rows: list[dict[str, object]], reason: str, number: float | None
+) -> None:
     complete = only(*rows).cost_to_complete_usd
     assert (complete.value, complete.low, complete.high, complete.reason) == (None, None, None, reason)
+    assert complete.number == number
+
+
+def test_an_infinite_cost_is_valid_json_that_says_so() -> None:
+    complete = only(trial("a", "failed")).cost_to_complete_usd
+    assert json.loads(complete.model_dump_json()) | {"value": None, "infinite": True} == complete.model_dump()
+    assert Estimate.model_validate_json(complete.model_dump_json()) == complete
 
 
 def test_all_passed_still_has_an_interval_for_the_pass_rate() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from adapter.shell import depends_on_outside, is_check, leaves_running, only_looks, simple_commands
 from adapter.trial import ToolCall
-from judges.rules.shell import depends_on_outside, is_check, leaves_running, only_looks, simple_commands
 
 
 def sh(command: str, output: str | None = "some output") -> ToolCall:

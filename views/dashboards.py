@@ -244,7 +244,7 @@ def _variant_row(one: VariantResult) -> tuple[str, ...]:
 def _estimate(one: Estimate, form: fmt.Form) -> str:
     """The number, or why there is none; how many attempts it does not know of."""
     if one.value is None:
-        return escaped(f"{fmt.UNKNOWN} ({one.reason})" if one.reason else fmt.UNKNOWN)
+        return escaped(f"{form(one.number)} ({one.reason})" if one.reason else form(one.number))
     unknown = f" ({one.missing} not known)" if one.missing else ""
     return escaped(f"{'≥ ' if one.at_least else ''}{form(one.value)}{unknown}")
 

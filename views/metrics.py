@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from adapter.trial import Status, Tokens, Variant
+from adapter.trial import Status, Variant
 from views import statistics
 from views.results import Estimate, VariantResult
 from views.tables import CRITERIA
@@ -62,6 +62,12 @@ def without_regrades(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[trials["regrade_of"].isna()]
 
 
+def attempts_of(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials that are attempts of their agent: no regrades, and none whose status does not count."""
+    counting = [status.value for status in Status if status.counts]
+    return trials[trials["regrade_of"].isna() & trials["status"].isin(counting)]
+
+
 def by_dataset(trials: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The trials of each dataset, which is named with its version where several versions are there.
 
@@ -89,7 +95,7 @@ def runs(trials: pd.DataFrame) -> list[Runs]:
     if trials["dataset"].nunique() > 1:
         raise ValueError("trials of several datasets cannot share one pass rate: take them apart first")
     rows: dict[str, list[dict[Hashable, object]]] = {}
-    for row in trials.sort_values("trial").to_dict("records"):
+    for row in trials.assign(tokens=tokens_in_all(trials)).sort_values("trial").to_dict("records"):
         rows.setdefault(str(row["variant"]), []).append(row)
     return [_runs(name, rows[name]) for name in sorted(rows)]
 
@@ -205,25 +211,19 @@ def _attempt(row: Mapping[Hashable, object], status: Status) -> Attempt:
         passed=status is Status.PASSED,
         cost_usd=_number(row["cost_usd"]),
         seconds=_number(row["seconds"]),
-        tokens=tokens_in_all(row),
+        tokens=_number(row["tokens"]),
         steps=_number(row["agent_steps"]),
         flagged={name: share for name, share in flagged.items() if share is not None},
     )
 
 
-def tokens_in_all(row: Mapping[str, object] | Mapping[Hashable, object]) -> int | None:
-    """Everything sent and received in a row of `views.tables.TRIALS`; None where prompt or output is not known."""
-    tokens = Tokens(
-        input=_count(row["input"]),
-        cache_read=_count(row["cache_read"]),
-        cache_write=_count(row["cache_write"]),
-        output=_count(row["output"]),
-    )
-    return None if tokens.prompt is None or tokens.output is None else tokens.prompt + tokens.output
+def tokens_in_all(trials: pd.DataFrame) -> pd.Series:
+    """Everything sent and received in rows of `views.tables.TRIALS`; missing where input or output is not known.
 
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+    As in `adapter.trial.Tokens.prompt`, what is not recorded of a cache is taken for none.
+    """
+    cached = trials["cache_read"].fillna(0) + trials["cache_write"].fillna(0)
+    return trials["input"] + cached + trials["output"]
 
 
 def _number(value: object) -> float | None:

@@ -140,10 +140,9 @@ def _tally_text(counts: Mapping[str, int]) -> str:
 
 def _rows(trials: pd.DataFrame) -> list[_Row]:
     """The trials as plain records, by task, variant and trial, each with its `tokens` in all."""
-    known = trials.astype(object).where(trials.notna(), None)
+    full = trials.assign(tokens=tokens_in_all(trials))
+    known = full.astype(object).where(full.notna(), None)
     rows: list[_Row] = [dict(zip(known.columns, row, strict=True)) for row in known.itertuples(index=False)]
-    for row in rows:
-        row["tokens"] = tokens_in_all(row)
     return sorted(rows, key=lambda row: (row["dataset"], row["task"], row["variant"], row["trial"]))
 
 
@@ -284,7 +283,7 @@ def _pictures(variants: Sequence[VariantResult]) -> list[_Picture]:
         f"{fmt.percent(one.pass_rate.value)} passed{', on the Pareto front' if one.variant in front else ''}"
         for one in variants
     ]
-    bars = [f"{names[one.variant]}: {fmt.money(one.cost_to_complete_usd.value)}" for one in variants]
+    bars = [f"{names[one.variant]}: {fmt.money(one.cost_to_complete_usd.number)}" for one in variants]
     drawn: tuple[tuple[str, list[str], charts.Spec | None, charts.Picture], ...] = (
         ("Cost against pass rate", places, charts.cost_against_pass_rate(variants), "cost"),
         ("Cost to complete", bars, charts.cost_to_complete(variants), "complete"),

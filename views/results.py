@@ -5,6 +5,7 @@ A number that cannot be had is None with the reason beside it.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -22,7 +23,8 @@ class Estimate(_Result):
     """A number with its 95 % interval.
 
     `n` counts what it was computed from (attempts or tasks); `missing` counts attempts left out because their
-    value is not known; `at_least` marks a lower bound; `reason` says why a bound or the value is None.
+    value is not known; `at_least` marks a lower bound; `infinite` that the value, which is then None, is infinite
+    (JSON has no number for it); `reason` says why a bound or the value is None.
     """
 
     value: float | None
@@ -31,7 +33,13 @@ class Estimate(_Result):
     n: int = 0
     missing: int = 0
     at_least: bool = False
+    infinite: bool = False
     reason: str | None = None
+
+    @property
+    def number(self) -> float | None:
+        """The value as it is shown: infinite ones, too."""
+        return math.inf if self.infinite else self.value
 
 
 class VariantResult(_Result):
@@ -40,8 +48,8 @@ class VariantResult(_Result):
     `attempts` are the trials that count; `excluded` counts the others by status; `regraded` of all these have the
     grade of a later regrade, which is itself no attempt and not in these numbers. Tokens are means per attempt of
     everything sent and received; `scores` holds the share of agent steps flagged, per criterion.
-    `cost_to_complete_usd` is total spend over successes: None with a reason when there was no success. `pass_at_k` is
-    the chance that at least one of k attempts passes, for every k that the attempts at each task allow.
+    `cost_to_complete_usd` is total spend over successes: infinite when there was no success. `pass_at_k` is the
+    chance that at least one of k attempts passes, for every k that the attempts at each task allow.
     """
 
     variant: str
@@ -65,6 +73,65 @@ class VariantResult(_Result):
     seconds_per_attempt: Estimate
     steps_per_attempt: Estimate
     scores: dict[str, Estimate]
+
+
+class Spread(_Result):
+    """A quantity over the attempts of a variant; `n` of them are known, `missing` are not.
+
+    `sd` is the standard deviation with n - 1. None where no attempt's is known.
+    """
+
+    mean: float | None
+    sd: float | None
+    q25: float | None
+    median: float | None
+    q75: float | None
+    n: int
+    missing: int
+
+
+class Spent(_Result):
+    """What a variant takes of one thing: dollars, tokens or seconds (`views.economy`).
+
+    `total` is the sum over the attempts; `of_task_set` that of one attempt at each task; `to_complete` what a success
+    takes; `per_point` what a percentage point of pass rate takes; `efficiency` how many times less that is than with
+    the baseline.
+    """
+
+    total: float | None
+    per_attempt: Spread
+    of_task_set: Estimate
+    to_complete: Estimate
+    per_point: Estimate
+    efficiency: Estimate
+
+
+class VariantCost(_Result):
+    """What a variant costs on one dataset, and how it works: a row of `views.tables.VARIANTS`.
+
+    `excluded` trials are no attempts of the agent. `counted` and `behaviour` hold what `views.tables.COUNTED` and
+    `BEHAVIOUR` name.
+    """
+
+    dataset: str
+    variant: str
+    agent: str
+    agent_version: str | None
+    model: str | None
+    provider: str | None
+    effort: str | None
+    digest: str | None
+    baseline: str | None
+    tasks: int
+    attempts: int
+    passes: int
+    excluded: int
+    pass_rate: float | None
+    cost: Spent
+    tokens: Spent
+    seconds: Spent
+    counted: dict[str, Spread]
+    behaviour: dict[str, Spread]
 
 
 class PairMetric(_Result):

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from views.economy import quotient
 from views.results import Estimate
 
 type Floats = NDArray[np.float64]
@@ -144,6 +145,7 @@ def pass_at_k(passes: Sequence[int], attempts: Sequence[int]) -> dict[int, float
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
     """Ratio of two totals, such as spend over successes, with a percentile bootstrap interval over tasks.
 
+    Infinite (and so None, marked as such) where the denominators are 0.
     A resample without a success makes the ratio infinite; where that reaches the upper bound, there is none.
 
     Args:
@@ -153,8 +155,8 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Estimat
     pairs = sorted(zip(numerators, denominators, strict=True))  # resampling depends on the order of the tasks
     above, below = (np.array(side, dtype=float) for side in (list(zip(*pairs, strict=True)) or [(), ()]))
     if not below.sum():
-        return Estimate(value=None, n=len(below), reason="no success")
-    value = float(above.sum() / below.sum())
+        return Estimate(value=None, n=len(below), infinite=bool(len(below)), reason="no success")
+    value = quotient(float(above.sum()), float(below.sum()))
     if len(above) < MIN_TASKS:
         return Estimate(value=value, n=len(above), reason=f"fewer than {MIN_TASKS} tasks")
     if _all_equal(above) and _all_equal(below):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from adapter import shell
 from adapter.actions import Verb, exit_status
-from judges.rules import shell
 from judges.rules.rule import Flag, Rule, call_text, quote, quote_call, quotes
 from judges.verdict import Category, texts_of
 

@@ -9,12 +9,11 @@ world.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adapter.actions import Verb, failed, target, verb
-from judges.rules import shell
+from adapter import shell
+from adapter.actions import Verb, failed, identity, target, verb
 
 if TYPE_CHECKING:
     from adapter.trial import Step, ToolCall, Trial
@@ -62,6 +61,16 @@ class History:
     trial: Trial
     moves: tuple[Move, ...]
 
+    def earlier(self) -> list[Move | None]:
+        """For each call the latest identical one before it, if nothing can have changed since; else None."""
+        found: list[Move | None] = []
+        latest: dict[tuple[str, str], Move] = {}
+        for move in self.moves:
+            before = latest.get(move.key)
+            found.append(before if before is not None and before.after == move.before else None)
+            latest[move.key] = move
+        return found
+
 
 def read_history(trial: Trial) -> History:
     """The tool calls of the agent's own steps, in order."""
@@ -83,7 +92,7 @@ def read_history(trial: Trial) -> History:
                 Move(
                     step=step,
                     call=call,
-                    key=_key(call),
+                    key=identity(call),
                     verb=action,
                     target=about,
                     failed=has_failed,
@@ -96,12 +105,6 @@ def read_history(trial: Trial) -> History:
             )
             epoch = after
     return History(trial, tuple(moves))
-
-
-def _key(call: ToolCall) -> tuple[str, str]:
-    if isinstance(call.arguments, str):
-        return call.name, call.arguments
-    return call.name, json.dumps(call.arguments, sort_keys=True)
 
 
 def _changes_nothing(action: Verb, command: str, has_failed: bool | None) -> bool:

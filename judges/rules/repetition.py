@@ -31,16 +31,8 @@ _NO_OUTPUT = ("", "(Bash completed with no output)", "(no output)", "New Termina
 
 def _again(history: History) -> Iterator[tuple[Move, Move]]:
     """Pairs of an earlier and a later identical call with the same known output and no change in between."""
-    seen: dict[tuple[str, str], Move] = {}
-    for move in history.moves:
-        before = seen.get(move.key)
-        seen[move.key] = move
-        if (
-            before is not None
-            and before.after == move.before
-            and move.call.output is not None
-            and move.call.output == before.call.output
-        ):
+    for before, move in zip(history.earlier(), history.moves, strict=True):
+        if before is not None and move.call.output is not None and move.call.output == before.call.output:
             yield before, move
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from adapter.costs import CallCost, TrialCost
+from adapter.latency import step_latency
 from adapter.trial import Provenance, Span, Step, Trial
-from pipelines.cost.attribution import Attribution, CallSpend, Compaction, Latency, Parts, StepSpend
+from pipelines.cost.attribution import Attribution, CallSpend, Compaction, Parts, StepSpend
 from pipelines.cost.breakdown import parts, scaled
 from pipelines.cost.carried import Carried, carried
 from pipelines.cost.context import Context, Flow, context
@@ -39,7 +40,7 @@ def attribute(trial: Trial, cost: TrialCost, *, wasted: Collection[int] | None =
         provenance=cost.provenance,
         recorded_usd=None if trial.source_trial_id is not None else trial.recorded_cost_usd,
         residual_usd=cost.residual_usd,
-        residual_reasons=residual_reasons(trial, cost, sources),
+        residual_reasons=residual_reasons(trial, cost, where, sources),
         is_apportioned=any(one.provenance is Provenance.APPORTIONED for one in cost.calls),
         steps=steps,
         calls=tuple(_call(one, members[one.call], of_call[one.call], where, cost.calls) for one in cost.calls),
@@ -83,7 +84,7 @@ def _steps(
             own_usd=None if output is None or step.number in again.open_entry else output + entry,
             carried_usd=None if is_open else at_least,
             carried_at_least_usd=None if output is None else at_least,
-            latency=Latency(step.time.seconds, step.timing),
+            latency=step_latency(step),
             is_wasted=None if wasted is None else step.number in wasted,
         )
 

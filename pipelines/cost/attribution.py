@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from adapter.trial import Provenance, Span, Timing, Tokens
+from adapter.latency import StepLatency
+from adapter.trial import Provenance, Span, Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +49,6 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """How long a step took, in seconds.
-
-    Attributes:
-        seconds: the whole of it; None when not known.
-        timing: where that comes from.
-        model: of it, the model's; None when the data do not tell.
-        tools: of it, the tools'; likewise.
-    """
-
-    seconds: float | None = None
-    timing: Timing = Timing.UNKNOWN
-    model: float | None = None
-    tools: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class StepSpend:
     """One agent step.
 
@@ -89,7 +73,7 @@ class StepSpend:
     own_usd: float | None
     carried_usd: float | None
     carried_at_least_usd: float | None
-    latency: Latency
+    latency: StepLatency
     is_wasted: bool | None = None
 
 

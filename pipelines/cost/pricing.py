@@ -100,13 +100,16 @@ def _call(number: int, members: Sequence[Step], trial: Trial, book: PriceBook) -
     """A call as it stands: its recorded cost, else its tokens' price; with what the price says in either case."""
     bearer = next((step for step in members if step.tokens is not None), None)
     tokens = None if bearer is None else bearer.tokens
-    price = _price(members[0].model, trial, book, members[0].timestamp)
+    at = members[0].timestamp or trial.time.started_at
+    price = _price(members[0].model, trial, book, at)
     billed: Billed | None = None
+    named: str | None = None
     if bearer is not None and tokens is not None and price is not None:
-        billed = price.bill(tokens, bearer.service, members[0].timestamp or trial.time.started_at)
+        billed = price.bill(tokens, bearer.service, at)
         billed = None if billed is None or not math.isfinite(billed.usd) else billed
+        named = None if billed is None else price.named(bearer.service, at)
     recorded = next((step for step in members if step.recorded_cost_usd is not None), None)
-    cost = _Cost(billed.usd, Provenance.PRICED, str(price)) if billed is not None else _UNKNOWN
+    cost = _Cost(billed.usd, Provenance.PRICED, named) if billed is not None else _UNKNOWN
     if recorded is not None and recorded.recorded_cost_usd is not None:
         cost = _written_down(recorded.recorded_cost_usd, recorded.cost_provenance)
     return CallCost(
@@ -118,14 +121,13 @@ def _call(number: int, members: Sequence[Step], trial: Trial, book: PriceBook) -
         recorded_usd=None if recorded is None else _finite(recorded.recorded_cost_usd),
         tokens=tokens,
         billed=billed,
-        explained_by=None if billed is None else str(price),
+        explained_by=named,
     )
 
 
 def _price(model: str | None, trial: Trial, book: PriceBook, at: datetime | None) -> Price | None:
     """The price of a step's model (`adapter.identity.step_model`): a bare name is served by the variant's provider."""
     variant = trial.variant
-    at = at or trial.time.started_at
     name = model or variant.model
     if name is None:
         return None
@@ -211,7 +213,7 @@ def _trial_cost(trial: Trial, found: Sequence[CallCost], book: PriceBook) -> _Co
         recorded = all(cost.provenance is Provenance.RECORDED for cost in found)
         return _Cost(of_calls, Provenance.RECORDED if recorded else Provenance.PRICED)
     models = {step.model for step in trial.agent_steps if step.model is not None}
-    price = _price(next(iter(models), None), trial, book, None) if len(models) <= 1 else None
+    price = _price(next(iter(models), None), trial, book, trial.time.started_at) if len(models) <= 1 else None
     usd = None if trial.recorded_tokens is None or price is None else price.cost_of_run(trial.recorded_tokens)
     return _UNKNOWN if usd is None else _Cost(usd, Provenance.PRICED, str(price))
 

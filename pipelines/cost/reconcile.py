@@ -8,6 +8,7 @@ from adapter.costs import TrialCost
 from adapter.tokens import total
 from adapter.trial import Provenance, RunTotal, Trial
 from pipelines.cost.attribution import Compared
+from pipelines.cost.context import Context
 
 _SAME = 1e-9
 """US dollars that are nothing: the sums of the same numbers in another order differ by less."""
@@ -38,31 +39,48 @@ def _less(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else one - other
 
 
-_BY_FINDING: dict[str, tuple[str, str]] = {}
-"""By a finding's code: the reason's name, and what it says."""
+_BY_FINDING = {
+    "bridge_trajectory": "not_read",
+    "calls_of_other_models": "other_models",
+    "continuation_missing": "not_read",
+    "step_without_trajectory": "not_read",
+    "subagent_missing": "sub_agents",
+    "trajectories_left_out": "not_read",
+    "trajectory_unreadable": "not_read",
+}
+"""Findings that say why a total is not the sum of the steps, by their codes, and what the reason is called."""
 
 
-def residual_reasons(trial: Trial, cost: TrialCost, sources: Sequence[Compared]) -> tuple[tuple[str, str], ...]:
+def residual_reasons(
+    trial: Trial, cost: TrialCost, context: Context, sources: Sequence[Compared]
+) -> tuple[tuple[str, str], ...]:
     """Why a run's own total is not the sum of its steps: a short name and a sentence each; empty where nothing shows.
 
     Only what stands in the data is given as a reason; where the two agree there is nothing to explain.
     """
     if cost.residual_usd is None or abs(cost.residual_usd) <= _SAME:
         return ()
-    return tuple(dict.fromkeys(_reasons(trial, cost, sources)))
+    return tuple(dict.fromkeys(_reasons(trial, cost, context, sources)))
 
 
-def _reasons(trial: Trial, cost: TrialCost, sources: Sequence[Compared]) -> Iterator[tuple[str, str]]:
+def _reasons(trial: Trial, cost: TrialCost, context: Context, sources: Sequence[Compared]) -> Iterator[tuple[str, str]]:
     for finding in trial.findings:
         if finding.code in _BY_FINDING:
-            yield _BY_FINDING[finding.code]
-    more = [(one.prompt_tokens, one.output_tokens) for one in sources]
+            yield _BY_FINDING[finding.code], finding.message
+    copied = [usd for step in trial.steps if step.is_copied and (usd := step.raw.get("cost_usd")) is not None]
+    if copied:
+        text = (
+            f"{len(copied)} steps were carried over from elsewhere, where {sum(copied):.6g} USD are recorded for them."
+        )
+        yield "copied_context", text
+    anew = [call for call, flow in context.flows.items() if flow.before is not None and not flow.summary]
+    if anew:
+        first = next(call.steps[0] for call in cost.calls if call.call == anew[0])
+        yield "compaction", f"The context was made anew before step {first}, by a call that is not among the steps."
+    more = ((one.prompt_tokens, one.output_tokens) for one in sources)
     held = next(((sent, back) for sent, back in more if sent is not None and back is not None), None)
     if held is not None and (held[0] > 0 or held[1] > 0):
-        sent, back = held
-        text = (
-            f"The run's own totals hold {sent:,} tokens sent and {back:,} returned that no step has: calls of no step."
-        )
+        text = f"The run's own totals hold {held[0]:,} tokens sent and {held[1]:,} returned that no step has."
         yield "calls_without_steps", text
     if held == (0, 0) and any(one.provenance is not Provenance.RECORDED for one in cost.calls):
         yield "other_prices", "The tokens agree: the run's own total was computed by other prices."

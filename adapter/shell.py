@@ -1,7 +1,8 @@
-"""As much of the shell as the rules need: simple commands, told apart with care.
+"""Simple shell commands, told apart with care, and what running them means.
 
-A command that holds anything beyond words, quotes, `;`, `&&`, `||`, `|` and line ends is not taken apart, and the
-rules then assume the most cautious thing of it.
+A command that holds anything beyond words, quotes, `;`, `&&`, `||`, `|` and line ends is not taken apart: the rules
+then assume the most cautious thing of it. What is only counted is told by `adapter.shell_effects`, which takes apart
+more and may be wrong.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ _NO_RUN = frozenset({"--version", "-version", "--help", "--collect-only", "--co"
 
 def is_check(words: tuple[str, ...]) -> bool:
     """Whether a simple command runs a known test runner or build tool."""
-    words = _unwrapped(words)
+    words = unwrapped(words)
     if not words or not _NO_RUN.isdisjoint(words):
         return False
     name, rest = words[0].rpartition("/")[2], words[1:]
@@ -157,7 +158,55 @@ def is_check(words: tuple[str, ...]) -> bool:
     return bool(rest) and rest[0] in _CHECKS_BY_COMMAND.get(name, ())
 
 
-def _unwrapped(words: tuple[str, ...]) -> tuple[str, ...]:
+_TESTS = _words("pytest py.test tox nox nosetests ctest jest vitest mocha ava rspec phpunit prove bats behave")
+_TEST_COMMANDS = _words("""
+    artisan bazel bun cabal cargo dart deno dotnet flutter go gradle gradlew hatch lein meson mix mvn mvnw npm
+    playwright pnpm rails rake sbt stack swift yarn zig
+""")
+_TEST_TARGETS = _words("check nextest spec t test tests verify")
+_TEST_MODULES = frozenset({"pytest", "unittest", "tox", "nox", "nose", "nose2", "test", "doctest"})
+_TEST_SCRIPT = re.compile(
+    r"(?:(?:run|manage)[-_]?)?(?:unit[-_]?|all[-_]?)?tests?(?:\.(?:sh|py|js|ts|rb|pl))?", re.IGNORECASE
+)
+_TEST_FILE = re.compile(r"(?:test_\w+|\w+_test|\w+[._](?:test|spec))\.(?:py|js|mjs|ts|rb|sh)")
+_INTERPRETERS = re.compile(r"(?:python|node|ruby|perl|bash|sh|php|tsx|ts-node)[\d.]*")
+
+
+def runs_tests(words: tuple[str, ...]) -> bool:
+    """Whether a simple command runs tests: by a known runner, a target of that name, or a script of such a name."""
+    words = unwrapped(words)
+    if not words or not _NO_RUN.isdisjoint(words):
+        return False
+    name, rest = words[0].rpartition("/")[2], words[1:]
+    if name in _TESTS:
+        return True
+    if _INTERPRETERS.fullmatch(name):
+        return _interpreter_runs_tests(rest)
+    operands = [word for word in rest if not word.startswith(("-", "+")) and "=" not in word]
+    if name in ("npm", "pnpm", "yarn", "bun", "hatch") and operands[:1] == ["run"]:
+        return any(operand.partition(":")[0] == "test" for operand in operands[1:2])
+    if name == "make":
+        return not _TEST_TARGETS.isdisjoint(operands)
+    if name in _TEST_COMMANDS:
+        targets = {operand.rpartition(":")[2] for operand in operands[:2]}
+        # `cargo check` only compiles.
+        return not (_TEST_TARGETS - ({"check"} if name == "cargo" else set())).isdisjoint(targets)
+    return "/" in words[0] and _TEST_SCRIPT.fullmatch(name) is not None
+
+
+def _interpreter_runs_tests(rest: tuple[str, ...]) -> bool:
+    if "--test" in rest:  # Node
+        return True
+    if "-m" in rest[:3]:
+        module = rest[rest.index("-m") + 1 :][:1]
+        return bool(module) and module[0].partition(".")[0] in _TEST_MODULES
+    script = next((word for word in rest if not word.startswith("-")), "").rpartition("/")[2]
+    if script in ("manage.py", "artisan", "setup.py"):
+        return "test" in rest
+    return _TEST_SCRIPT.fullmatch(script) is not None or _TEST_FILE.fullmatch(script) is not None
+
+
+def unwrapped(words: tuple[str, ...]) -> tuple[str, ...]:
     """The command without assignments and wrappers before it, such as `A=1 sudo timeout 60`."""
     while words:
         if words[0] in _WRAPPERS or re.match(r"[A-Za-z_]\w*=", words[0]):

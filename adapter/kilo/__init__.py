@@ -1,0 +1,1 @@
+"""Kilo Code: what its command line leaves of a session, as ATIF."""
