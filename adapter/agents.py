@@ -94,6 +94,7 @@ class Habits:
         total_cost: what the cost of a whole run is, likewise.
         repeats_calls: whether it writes a late result as a step that holds its call once more.
         mixes_cache: whether its counts of cached tokens hold those that were written, too.
+        times_tools: whether the duration that it records of a step holds its tools' time.
         reasoning_beside: whether a version of it counts reasoning beside the output and not in it (None: nothing
             tells); None for an agent that never does.
     """
@@ -107,6 +108,7 @@ class Habits:
     total_cost: Provenance = Provenance.RECORDED
     repeats_calls: bool = False
     mixes_cache: bool = False
+    times_tools: bool = False
     reasoning_beside: Callable[[str | None], bool | None] | None = None
 
 
@@ -126,7 +128,7 @@ def _kilo_reasons_beside(version: str | None) -> bool | None:
 
 GENERIC = Habits()
 _OPENCODE = Habits(stamp=Stamp.START, same_call=one_step_each, reasoning_beside=_nothing_tells)
-_KILO = Habits(stamp=Stamp.START, same_call=one_step_each, reasoning_beside=_kilo_reasons_beside)
+_KILO = Habits(stamp=Stamp.START, same_call=one_step_each, times_tools=True, reasoning_beside=_kilo_reasons_beside)
 _TERMINUS = Habits(stamp=Stamp.END, same_call=one_step_each, costs=Provenance.PRICED, total_cost=Provenance.PRICED)
 _WRITES = ("cache_creation_input_tokens", "cache_write_input_tokens", "cache_write_tokens")
 _LITELLM_DETAILS = ("prompt_tokens_details.cache_creation_tokens", "prompt_tokens_details.cache_write_tokens")

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from adapter.agents import habits_of
 from adapter.atif_steps import StepDraft, read_step
 from adapter.errors import UnreadableError
-from adapter.loose import Json, mapping, sequence, text
+from adapter.loose import Json, count, mapping, sequence, text
 from adapter.results import give_all_results
 from adapter.tokens import Convention, convention_of, read_totals, recorded_total, total
 from adapter.tool_times import give_tool_times
@@ -27,6 +27,8 @@ from adapter.trial import Finding, Provenance, Severity, Source, Tokens
 
 MAX_STEPS = 100_000
 """How many steps of one trajectory are read. The longest real one that is known has 1,038."""
+_MARKS = frozenset(("compaction_summary", "context_management", "incomplete", "muse_compaction", "retries"))
+"""Names in a step's `extra` under which producers say what became of an LLM call."""
 _TURNS = 3
 """From so many agent steps on, metrics on the last one alone are not that step's."""
 _VERSIONS = frozenset(get_args(StrictTrajectory.model_fields["schema_version"].annotation))
@@ -48,6 +50,7 @@ class TrajectoryFile:
         cost_provenance: of `cost_usd`.
         is_whole: whether all that was spent stands on the agent's steps, as far as the file shows.
         is_cut: whether the file ends in the middle.
+        counted: the run's own prompt and completion tokens as they stand, in no convention but the agent's.
     """
 
     name: str
@@ -67,6 +70,7 @@ class TrajectoryFile:
     cost_provenance: Provenance = Provenance.RECORDED
     is_whole: bool = True
     is_cut: bool = False
+    counted: tuple[int | None, int | None] = (None, None)
 
 
 def read_trajectory(value: Json, name: str, *, is_part: bool = False, is_cut: bool = False) -> TrajectoryFile:
@@ -97,6 +101,7 @@ def read_trajectory(value: Json, name: str, *, is_part: bool = False, is_cut: bo
     findings.extend(give_all_results(steps, raw, repeats_calls=habits.repeats_calls))
     give_tool_times(steps, raw, text(agent.get("name")))
     findings.extend(_time_findings(raw, steps))
+    findings.extend(_mark_findings(raw))
     tokens, cost = read_totals(final, findings, convention)
     totals = None if habits.needs_metrics else _step_with_totals(steps, tokens, cost)
     if totals is not None:
@@ -126,6 +131,7 @@ def read_trajectory(value: Json, name: str, *, is_part: bool = False, is_cut: bo
         cost_provenance=_total_provenance(final, convention),
         is_whole=not (is_cut or of_others),
         is_cut=is_cut,
+        counted=(count(recorded_total(final, "prompt_tokens")), count(recorded_total(final, "completion_tokens"))),
     )
 
 
@@ -215,6 +221,35 @@ def _time_findings(raw: Sequence[Json], steps: Sequence[StepDraft]) -> Iterator[
     if steps and len(known) < len(steps):
         message = f"{len(steps) - len(known)} of {len(steps)} steps have no time stamp."
         yield Finding("no_timestamp", Severity.INFO, message)
+
+
+def _mark_findings(raw: Sequence[Json]) -> Iterator[Finding]:
+    """What producers mark their steps with that says why a run's total may be more than its steps'."""
+    marked = [
+        (position, extra)
+        for position, step in enumerate(raw, 1)
+        if not _MARKS.isdisjoint(extra := mapping(step.get("extra")))
+    ]
+    if not marked:
+        return
+    unfinished = [position for position, extra in marked if extra.get("incomplete") is True]
+    if unfinished:
+        message = f"{len(unfinished)} LLM calls never ended: what they used is not known."
+        yield Finding("calls_unfinished", Severity.WARNING, message, unfinished[0])
+    tries = [(position, number) for position, extra in marked if (number := count(extra.get("retries")))]
+    if tries:
+        message = f"{len(tries)} LLM calls were tried again, {sum(number for _, number in tries)} times in all."
+        yield Finding("calls_retried", Severity.INFO, message, tries[0][0])
+    summaries = [position for position, extra in marked if _is_summary(extra)]
+    if summaries:
+        message = f"The context was summarised in {len(summaries)} steps."
+        yield Finding("context_summarised", Severity.INFO, message, summaries[0])
+
+
+def _is_summary(extra: Json) -> bool:
+    """Whether a step is marked as a summary of the context: as Kilo does, Terminus, or Muse Code."""
+    handled = mapping(extra.get("context_management")).get("type") == "compaction"
+    return extra.get("compaction_summary") is True or handled or bool(extra.get("muse_compaction"))
 
 
 def _is_naive(stamp: object) -> bool:

@@ -42,11 +42,17 @@ def step_latency(step: Step) -> StepLatency:
     tools = _tools(step)
     seconds = step.time.seconds
     model = step.model_seconds
-    if model is None and seconds is not None and tools is not None and step.timing is Timing.RECORDED:
-        left = seconds - tools
-        if all(_within(call, step.time) for call in step.tool_calls) and left >= -_ROUNDING:
-            model = max(0.0, left)
+    if model is None and all(_within(call, step.time) for call in step.tool_calls):
+        model = left_by_tools(step)
     return StepLatency(seconds, step.timing, model, tools)
+
+
+def left_by_tools(step: Step) -> float | None:
+    """What its tools leave of a step's recorded duration, for one that holds them; None where either is not known."""
+    seconds, tools = step.time.seconds, _tools(step)
+    if step.timing is not Timing.RECORDED or seconds is None or tools is None or seconds < tools - _ROUNDING:
+        return None
+    return max(0.0, seconds - tools)
 
 
 def _tools(step: Step) -> float | None:

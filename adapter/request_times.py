@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from adapter.durations import LONGEST
-from adapter.loose import Json, mapping, number, sequence, text
-from adapter.trial import JsonValue, Step, Timing
+from adapter.loose import Json, count, mapping, number, sequence, text
+from adapter.trial import Finding, JsonValue, Severity, Step, Timing
 
 _KEY = "api_request_times_msec"
+_SUMMARIES = ("summarization_count", "compaction_count")
 _SKEW = 1.0
 """Seconds by which a call may seem to take longer than its step."""
 
 
-def with_request_times(steps: tuple[Step, ...], result: Json) -> tuple[Step, ...]:
+def with_request_times(steps: tuple[Step, ...], result: Json, findings: list[Finding]) -> tuple[Step, ...]:
     """The steps with the times of their LLM calls.
 
     The agent adds a time for each request that was answered, in order, those of its summaries among them, and names
@@ -25,27 +26,37 @@ def with_request_times(steps: tuple[Step, ...], result: Json) -> tuple[Step, ...
     Args:
         steps: of the trial.
         result: its `result.json`.
+        findings: is told of requests that became no step, and of contexts that were summarised: a run's total may
+            hold calls that its steps do not.
     """
     contexts = {"": result} | {
         text(one.get("step_name")) or "": one for one in map(mapping, sequence(result.get("step_results")))
     }
     found: dict[int, float] = {}
     for segment, context in contexts.items():
-        recorded = mapping(mapping(context.get("agent_result")).get("metadata")).get(_KEY)
-        if recorded:
-            found |= _of_calls([step for step in steps if step.segment == segment], sequence(recorded))
+        metadata = mapping(mapping(context.get("agent_result")).get("metadata"))
+        summaries = next((one for key in _SUMMARIES if (one := count(metadata.get(key)))), None)
+        if summaries is not None:
+            message = f"The agent says that it summarised its context {summaries} times."
+            findings.append(Finding("context_summarised", Severity.INFO, message))
+        if metadata.get(_KEY):
+            own = [step for step in steps if step.segment == segment]
+            found |= _of_calls(own, sequence(metadata[_KEY]), findings)
     if not found:
         return steps
     return tuple([replace(step, model_seconds=found.get(step.number, step.model_seconds)) for step in steps])
 
 
-def _of_calls(steps: Sequence[Step], recorded: Sequence[JsonValue]) -> dict[int, float]:
+def _of_calls(steps: Sequence[Step], recorded: Sequence[JsonValue], findings: list[Finding]) -> dict[int, float]:
     """Seconds by the number of the first step of each call; nothing where they do not fit."""
     first: dict[int, Step] = {}
     for step in steps:
         if step.call is not None:
             first.setdefault(step.call, step)
     times = [one / 1000 for value in recorded if (one := number(value)) is not None and 0 <= one <= LONGEST * 1000]
+    if len(times) > len(first) > 0:
+        message = f"{len(times) - len(first)} of {len(times)} requests that were answered became no step."
+        findings.append(Finding("requests_without_step", Severity.INFO, message))
     if not len(times) == len(recorded) == len(first):
         return {}
     pairs = list(zip(first.values(), times, strict=True))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from adapter.atif import TrajectoryFile
 from adapter.atif_steps import CallDraft, StepDraft
 from adapter.calls import number_calls
+from adapter.latency import left_by_tools
 from adapter.service import on_bearers
 from adapter.times import step_times
 from adapter.trajectories import Run
@@ -167,7 +168,7 @@ def _file_findings(placed: Sequence[_Placed], runs: Sequence[tuple[str, Run]]) -
 def _frozen(placed: _Placed, parent: int | None, parent_call: int | None) -> Step:
     draft = placed.draft
     is_spent = not draft.is_copied
-    return Step(
+    step = Step(
         number=placed.number,
         step_id=draft.step_id,
         source=draft.source,
@@ -197,6 +198,10 @@ def _frozen(placed: _Placed, parent: int | None, parent_call: int | None) -> Ste
         parent=parent,
         parent_call=parent_call,
     )
+    if placed.time[1] is Timing.RECORDED and placed.call is not None and draft.model_seconds is None:
+        habits = placed.file.convention.habits
+        return replace(step, model_seconds=left_by_tools(step)) if habits.times_tools else step
+    return step
 
 
 def _parent(

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from adapter.agent_log import LogTotal
-from adapter.loose import Json, mapping, number, sequence, text
+from adapter.loose import Json, count, mapping, number, sequence, text
 from adapter.models import normalise
 from adapter.tokens import Convention, read_context, total
 from adapter.trajectories import Found, Run
@@ -76,6 +76,8 @@ def own_totals(
     of_trajectories = total(one for one, _ in of_runs)
     harbors = harbors or total(one for one, _ in of_steps)
     tokens = of_trajectories or harbors
+    if of_trajectories is not None and _is_copied(result, [run for name, run in found.runs if name not in held]):
+        harbors = of_trajectories  # with what Harbor has no place for: cache writes, and reasoning beside the output
     of_files = _sum([one for _, one in of_runs])
     of_file = _least([run.files[-1].cost_provenance for _, run in found.runs])
     summed = _sum([one for _, one in of_steps])
@@ -93,6 +95,14 @@ def own_totals(
         message = "The run's own total cost is 0 for tokens used: not known."
         findings.append(Finding("cost_zero_with_tokens", Severity.WARNING, message))
     return Totals(tokens, cost, provenance, tuple(_sources(said, is_free=is_free)))
+
+
+def _is_copied(result: Json, runs: Sequence[Run]) -> bool:
+    """Whether Harbor's counts are those of the trajectories, which hold all that was used."""
+    steps = [mapping(step) for step in sequence(result.get("step_results"))]
+    contexts = [context for one in (result, *steps) if (context := mapping(one.get("agent_result")))]
+    counted = [(count(one.get("n_input_tokens")), count(one.get("n_output_tokens"))) for one in contexts]
+    return counted == [run.files[-1].counted for run in runs] and not any(run.subagents for run in runs)
 
 
 def _sources(

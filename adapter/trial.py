@@ -202,7 +202,8 @@ class Step:
         model: as the variant spells it; with its provider (`provider/name`) where that is another than the variant's.
         service: how its LLM call was served, on the step that bears the call's tokens: what the provider said, else
             what the run's settings ask for, which a finding tells; None when neither says anything.
-        model_seconds: how long its LLM call took, as recorded; on one step of that call only.
+        model_seconds: how long its LLM call took, on one step of that call only: as recorded, or what the tools leave
+            of a recorded duration of which it is known that it holds them.
         timestamp: as recorded; what it marks (a step's start, middle or end) differs by agent.
         time: when the step began and ended, as far as it is known.
         timing: where the length of `time` comes from.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builder import JobBuilder, agent_step, read_one, trajectory, user_step
+from builder import JobBuilder, agent_step, codes, read_one, trajectory, user_step
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +87,16 @@ def test_a_tool_s_time_is_what_the_harness_wrote(
     assert call.output
 
 
+def test_a_duration_that_holds_its_tools_tells_the_llm_call_s(tmp_path: Path) -> None:
+    """Kilo begins to measure somewhat after its time stamp, so that its tools seem to end after the step."""
+    step = calling({"duration_ms": 1500, "started_at": "2026-03-01T10:01:03Z"}, step={"duration_ms": 4000})
+    for agent, expected in (("kilo", 2.5), ("toy", None)):
+        (found,) = read(tmp_path / agent, step, agent=agent).agent_steps
+        assert (found.time.seconds, found.model_seconds) == (4, expected)
+    untimed = read(tmp_path, calling(step={"duration_ms": 4000}), agent="kilo")
+    assert untimed.agent_steps[0].model_seconds is None
+
+
 def test_when_a_tool_began_is_kept(tmp_path: Path) -> None:
     step = calling({"duration_ms": 1500, "started_at": "2026-03-01T10:00:30Z"})
     (call,) = read(tmp_path, step, agent="kilo").steps[1].tool_calls
@@ -157,6 +167,17 @@ def test_terminus_requests_are_its_calls_where_they_fit(
 ) -> None:
     trial = read(tmp_path, *STEPS, agent="terminus-2", agent_result=context)
     assert [step.model_seconds for step in trial.agent_steps] == [pytest.approx(one) for one in took]
+
+
+def test_what_became_no_step_is_told(tmp_path: Path) -> None:
+    context = requests(1500, 2000, 100, 5)
+    context["metadata"]["summarization_count"] = 2
+    trial = read(tmp_path, *STEPS, agent="terminus-2", agent_result=context)
+    told = {one.code: one.message for one in trial.findings}
+    assert told["requests_without_step"] == "1 of 4 requests that were answered became no step."
+    assert "2 times" in told["context_summarised"]
+    quiet = read(tmp_path / "b", *STEPS, agent="terminus-2", agent_result=requests(1, 2, 3))
+    assert not {"requests_without_step", "context_summarised"} & codes(quiet)
 
 
 def test_requests_of_summaries_are_counted_where_they_were_made(tmp_path: Path) -> None:

@@ -113,6 +113,16 @@ def test_the_last_segment_of_a_run_holds_those_before_it(tmp_path: Path) -> None
     assert list(read_one(job, folder).totals) == [RunTotal("trajectory", 0.5, RECORDED, Tokens(1800, 200, None, 50))]
 
 
+def test_what_harbor_copied_from_a_trajectory_is_what_the_trajectory_says(tmp_path: Path) -> None:
+    """OpenCode's prompts hold no cache writes, and Harbor has no place for these."""
+    step = agent_step("Done.", tokens=SENT)
+    step["metrics"]["extra"] = {"cache_write_tokens": 30}
+    value = trajectory([step], agent={"name": "opencode"}, final_metrics=final())
+    for number, prompt, written in ((0, 1000, 30), (1, 1100, None)):
+        _, harbor = trial_of(tmp_path / str(number), value, agent_result=context(None, prompt)).totals
+        assert harbor.tokens == Tokens(prompt - 200, 200, written, 50)
+
+
 def test_a_free_model_s_total_may_be_0(tmp_path: Path) -> None:
     job = JobBuilder(tmp_path)
     trial = read_one(job, job.trial(model="ollama/qwen3", raw_trajectory=run(final(0.0))))
@@ -225,3 +235,30 @@ def test_a_secret_in_a_model_s_name_is_replaced(tmp_path: Path) -> None:
     found = other(trial_of(tmp_path, run(agent="claude-code"), ended(modelUsage={key: used(0.1)})))
     assert found
     assert key not in found
+
+
+# What it shows, a step's `extra`, and the finding that tells of it.
+MARKS: list[tuple[str, Any, str | None]] = [
+    ("Kilo's call that never ended", {"incomplete": True}, "calls_unfinished"),
+    ("its tries", {"retries": 2}, "calls_retried"),
+    ("its summary", {"compaction_summary": True}, "context_summarised"),
+    ("Terminus's", {"context_management": {"type": "compaction", "boundary": "replace"}}, "context_summarised"),
+    ("Muse Code's", {"muse_compaction": {"id": 1}}, "context_summarised"),
+    ("nothing of the kind", {"incomplete": False, "retries": 0, "context_management": {"type": "trim"}}, None),
+    ("odd values", {"incomplete": "yes", "retries": -1, "context_management": 5, "muse_compaction": None}, None),
+]
+
+
+@pytest.mark.parametrize(("extra", "code"), [row[1:] for row in MARKS], ids=[row[0] for row in MARKS])
+def test_what_steps_are_marked_with_tells_why_a_total_is_more(extra: Any, code: str | None, tmp_path: Path) -> None:
+    value = run()
+    value["steps"][1]["extra"] = extra
+    told = {one.code: one.step for one in trial_of(tmp_path, value).findings}
+    marks = {"calls_unfinished", "calls_retried", "context_summarised"}
+    assert {name: step for name, step in told.items() if name in marks} == ({} if code is None else {code: 2})
+
+
+def test_marks_are_counted_in_one_finding(tmp_path: Path) -> None:
+    steps = [agent_step(str(minute), at=f"2026-03-01T10:0{minute}:00Z", extra={"retries": minute}) for minute in (1, 2)]
+    (told,) = [one for one in trial_of(tmp_path, run() | {"steps": steps}).findings if one.code == "calls_retried"]
+    assert told.message == "2 LLM calls were tried again, 3 times in all."

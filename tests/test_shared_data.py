@@ -10,7 +10,7 @@ import pytest
 
 from adapter.harbor import read_trial
 from adapter.jobs import find_jobs
-from adapter.trial import Status, Trial
+from adapter.trial import Service, Status, Trial
 from judges.rules import judge
 from judges.verdict import check_evidence
 from pipelines.cost import price_trial, trial_tokens
@@ -138,3 +138,19 @@ def test_what_a_summarising_agent_spent_counts_once(shared_data: Path) -> None:
     assert sum(costs) == pytest.approx(trial.recorded_cost_usd)
     assert len({step.subagent for step in trial.steps} - {""}) == 3
     assert {step.parent for step in trial.steps if step.subagent} == {5}
+
+
+def test_what_claude_code_says_of_its_tools_and_calls_is_read(shared_data: Path) -> None:
+    steps = [step for trial in read(shared_data / "codetracer") for step in trial.steps]
+    timed = Counter(call.name for step in steps for call in step.tool_calls if call.seconds is not None)
+    assert timed == {"WebSearch": 31, "Glob": 10, "Agent": 1}
+    assert {step.service for step in steps} == {None, Service("standard", "standard")}
+
+
+def test_each_source_of_a_small_job_says_the_same(shared_data: Path) -> None:
+    for trial in read(shared_data / "harbor-jobs" / "kilo-multistep"):
+        assert [(one.source, one.provenance.value) for one in trial.totals] == [
+            ("trajectory", "recorded"),
+            ("harbor", "recorded"),
+        ]
+        assert [one.usd for one in trial.totals] == [pytest.approx(0.0034)] * 2
