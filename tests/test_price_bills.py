@@ -361,7 +361,7 @@ def test_a_surcharge_for_input_alone_tells_nothing_of_output() -> None:
     assert table.cost(Tokens(1_000, 0, 0, 0), Service("priority")) == pytest.approx(0.005)
 
 
-# Rates beside input 1 and output 2 (and half of that in a batch), the provider, tokens, the service tier, and the cost in
+# The provider, rates beside input 1 and output 2 (half of that in a batch), tokens, service tier, and the cost in
 # millionths of a dollar.
 HALF = {"input_cost_per_token_batches": 0.5e-6, "output_cost_per_token_batches": 1e-6}
 LONG = {"input_cost_per_token_above_200k_tokens": 3e-6}
