@@ -93,10 +93,7 @@ def _passed(card: _Card, name: str, size: int, tier: str | None) -> float | None
 
 
 def _ordinary(card: _Card, size: int) -> dict[str, float | None]:
-    return {
-        name: card.get((name, -1, None)) if (passed := _passed(card, name, size, None)) is None else passed
-        for name in NAMES
-    }
+    return {name: _or(_passed(card, name, size, None), card.get((name, -1, None))) for name in NAMES}
 
 
 def _at_tier(card: _Card, size: int, tier: str, rules: Rules) -> dict[str, float | None]:
@@ -106,9 +103,9 @@ def _at_tier(card: _Card, size: int, tier: str, rules: Rules) -> dict[str, float
     if found[INPUT] is None and tier == "batch":
         found[INPUT] = _times(ordinary[INPUT], rules.batch)
     ratio = _ratio(found[INPUT], ordinary[INPUT])
-    if (
-        found[OUTPUT] is None and ratio is not None and ratio <= 1
-    ):  # what output costs more at a surcharge, nobody knows
+    if found[OUTPUT] is None and ratio is not None and ratio <= 1:
+        # A discount is one for all. What a surcharge makes of output, the one for input does not tell: LiteLLM's entry
+        # for gpt-5-nano has that alone, fifty times the ordinary rate.
         found[OUTPUT] = _times(ordinary[OUTPUT], ratio)
     for name in (READ, WRITE, WRITE_1H, EXPLICIT_READ):
         if found[name] is None:

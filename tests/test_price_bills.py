@@ -352,3 +352,40 @@ def test_a_bill_is_whole_and_grows_with_every_token(table: Price, tokens: Tokens
 
 def test_known_prices_were_found() -> None:
     assert len(KNOWN) == 7
+
+
+def test_a_surcharge_for_input_alone_tells_nothing_of_output() -> None:
+    # LiteLLM's entry for gpt-5-nano: 2.50 for priority input, 0.05 otherwise, and no priority output.
+    table = price("openai", CHEAP | {"input_cost_per_token_priority": 5e-6})
+    assert table.cost(Tokens(1_000, 0, 0, 1), Service("priority")) is None
+    assert table.cost(Tokens(1_000, 0, 0, 0), Service("priority")) == pytest.approx(0.005)
+
+
+# The provider, rates beside input 1 and output 2 (half of that in a batch), tokens, service tier, and the cost in
+# millionths of a dollar.
+HALF = {"input_cost_per_token_batches": 0.5e-6, "output_cost_per_token_batches": 1e-6}
+LONG = {"input_cost_per_token_above_200k_tokens": 3e-6}
+FOLLOWS = {
+    "Google's cached tokens cost the same in a batch": (
+        "gemini", HALF | {"cache_read_input_token_cost": 0.1e-6}, Tokens(0, 1_000, 0, 0), "batch", 100
+    ),
+    "others' cost half": (
+        "openai", HALF | {"cache_read_input_token_cost": 0.1e-6}, Tokens(0, 1_000, 0, 0), "batch", 50
+    ),
+    "OpenAI's flex tier has the prices of batches": ("openai", HALF, Tokens(1_000, 0, 0, 100), "flex", 600),
+    "Azure has one of its own or none": ("azure", HALF, Tokens(1_000, 0, 0, 100), "flex", None),
+    "OpenAI has no surcharge on long prompts": (
+        "openai", LONG | {"input_cost_per_token_priority": 2e-6}, Tokens(300_000, 0, 0, 0), "priority", 900_000
+    ),
+    "others have": (
+        "gemini", LONG | {"input_cost_per_token_priority": 2e-6}, Tokens(300_000, 0, 0, 0), "priority", 1_800_000
+    ),
+    "a discount holds for long prompts": ("anthropic", LONG | HALF, Tokens(300_000, 0, 0, 0), "batch", 450_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FOLLOWS)
+def test_what_a_service_tier_leaves_out_follows_from_the_rest(case: str) -> None:
+    provider, rates, tokens, tier, expected = FOLLOWS[case]
+    cost = price(provider, CHEAP | rates).cost(tokens, Service(tier))
+    assert cost == (None if expected is None else pytest.approx(expected / 1_000_000))
