@@ -57,6 +57,11 @@ def test_a_table_without_rows_has_all_columns(schema: pa.DataFrameSchema) -> Non
     assert list(frame([], schema).columns) == list(schema.columns)
 
 
+def test_a_verb_that_there_is_not_is_refused() -> None:
+    with pytest.raises(pandera.errors.SchemaError):
+        actions(action("dance"))
+
+
 def test_a_row_that_is_there_twice_is_refused() -> None:
     for twice in (lambda: steps(step(1), step(1)), lambda: calls(call(1), call(1))):
         with pytest.raises(pandera.errors.SchemaError):

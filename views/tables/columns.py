@@ -29,9 +29,9 @@ def column(
     )
 
 
-def text(meaning: str, *, required: bool = False) -> pa.Column:
-    """A text."""
-    return column("string", meaning, required=required)
+def text(meaning: str, *, required: bool = False, among: Iterable[str] | None = None) -> pa.Column:
+    """A text; one of some, where these are given."""
+    return column("string", meaning, required=required, checks=None if among is None else [pa.Check.isin(list(among))])
 
 
 def flag(meaning: str, *, required: bool = False) -> pa.Column:

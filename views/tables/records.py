@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapter.actions import Verb
 from views.tables import columns as c
 
 CRITERIA = ("tool_choice", "reasoning_quality", "efficiency")
@@ -151,8 +152,9 @@ ACTIONS = c.schema(
         "call": c.count("the LLM call that made it"),
         "tool": c.text("name of the tool, in the harness's own spelling", required=True),
         "verb": c.text(
-            "what it does: sh, read, edit, write, search, plan, web, delegate or other (adapter.actions.Verb)",
+            f"what it does: {', '.join(Verb)} (adapter.actions.Verb)",
             required=True,
+            among=[verb.value for verb in Verb],
         ),
         "target": c.text("what it is about: a command, else a path, a pattern, a query or a URL; its beginning"),
         "reads": c.flag("whether it looks at files and surely changes none", required=True),
