@@ -102,6 +102,7 @@ def read_trajectory(value: Json, name: str, *, is_part: bool = False, is_cut: bo
     give_tool_times(steps, raw, text(agent.get("name")))
     findings.extend(_time_findings(raw, steps))
     findings.extend(_mark_findings(raw))
+    findings.extend(_charge_findings(raw))
     tokens, cost = read_totals(final, findings, convention)
     totals = None if habits.needs_metrics else _step_with_totals(steps, tokens, cost)
     if totals is not None:
@@ -244,6 +245,18 @@ def _mark_findings(raw: Sequence[Json]) -> Iterator[Finding]:
     if summaries:
         message = f"The context was summarised in {len(summaries)} steps."
         yield Finding("context_summarised", Severity.INFO, message, summaries[0])
+
+
+def _charge_findings(raw: Sequence[Json]) -> Iterator[Finding]:
+    """Kilo's converter marks the steps of a version of Kilo that charges reasoning twice."""
+    marked = [
+        position
+        for position, step in enumerate(raw, 1)
+        if mapping(mapping(step.get("metrics")).get("extra")).get("reasoning_charged_twice") is True
+    ]
+    if marked:
+        message = f"The recorded costs of {len(marked)} steps hold their reasoning twice: priced instead, if possible."
+        yield Finding("reasoning_charged_twice", Severity.WARNING, message, marked[0])
 
 
 def _is_summary(extra: Json) -> bool:

@@ -35,6 +35,13 @@ _ALIASES = {
     "together": "together_ai",
     "openairesponses": "openai",
     "ai21chat": "ai21",
+    # models.dev's names, which Kilo Code and OpenCode use.
+    "alibaba": "dashscope",
+    "googlevertex": "vertex_ai",
+    "googlevertexanthropic": "vertex_ai",
+    "vercel": "vercel_ai_gateway",
+    "vertex": "vertex_ai",
+    "xiaomi": "xiaomi_mimo",
     # One provider under several names in the table, for different interfaces of it.
     "azuretext": "azure",
     "bedrockconverse": "bedrock",

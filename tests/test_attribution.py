@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builder import JobBuilder, agent_step, read_one, trajectory, user_step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,7 +32,6 @@ from adapter.trial import (
 from pipelines.cost import attribute, price_trial
 from pipelines.cost.attribution import Attribution, Parts
 from pipelines.cost.breakdown import pie, summed
-from tests.builder import JobBuilder, agent_step, read_one, trajectory, user_step
 
 SONNET = Variant("toy", "1.0", "claude-sonnet-4-5", "anthropic")
 """In millionths of a dollar per token: 3 in full, 0.3 from the cache, 3.75 into it, 15 of output."""
@@ -322,6 +322,18 @@ def test_without_a_price_they_become_true_shares_of_the_total_and_say_so() -> No
     assert [one.usd for one in cost.steps] == [pytest.approx(sum(BILLS) * share) for share in (0.2, 0.6, 0.2)]
     assert {one.provenance for one in cost.steps} == {Provenance.APPORTIONED}
     assert spent(mini(replace(SONNET, model="nobody-knows"))).is_apportioned
+
+
+def test_costs_that_hold_their_reasoning_twice_are_priced_from_tokens_where_they_can_be(tmp_path: Path) -> None:
+    twice = agent_step("Done.", tokens=(1_000, 100, 0), cost=0.0045 + 40 * 15 * MILLIONTH)
+    twice["metrics"]["extra"] = {"reasoning_output_tokens": 40, "reasoning_charged_twice": True}
+    job = JobBuilder(tmp_path)
+    known, unknown = (
+        price_trial(read_one(job, job.trial(name, model=model, raw_trajectory=trajectory([user_step(), twice]))))
+        for name, model in (("a__1", "anthropic/claude-sonnet-4-5"), ("b__1", "nobody/knows"))
+    )
+    assert (known.usd, known.provenance) == (pytest.approx(0.0045), Provenance.PRICED)
+    assert (unknown.usd, unknown.provenance) == (pytest.approx(0.0051), Provenance.RECORDED)
 
 
 def test_the_residual_names_its_reasons_only_where_the_data_show_them() -> None:

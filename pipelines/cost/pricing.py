@@ -17,6 +17,8 @@ from adapter.trial import Provenance, Step, Trial
 from adapter.trial_findings import OVER
 from pipelines.cost.tokens import calls
 
+_WRONG = frozenset({"reasoning_charged_twice"})
+"""Findings that a trial's recorded costs are wrong, its total among them."""
 _BY_HARBOR = "litellm, by Harbor at the time of the run"
 
 
@@ -24,7 +26,8 @@ def price_trial(trial: Trial, book: PriceBook = BUNDLED) -> TrialCost:
     """The cost of a trial, of each of its LLM calls and of each of its agent steps.
 
     A recorded cost counts unless the data show that it is wrong: where it is an agent's own share of a run's cost
-    (mini-swe-agent's), or where the steps' recorded costs sum to more than the run's own total. (One of 0 for tokens
+    (mini-swe-agent's), where a finding says so (an old Kilo charges reasoning twice, in the run's total too), or where
+    the steps' recorded costs sum to more than the run's own total. (One of 0 for tokens
     used is not in the record: the reader takes it for unknown.) Then, and where nothing is recorded, tokens are priced;
     if that cannot be done for all of the calls whose costs are wrong, all of the run's calls are given shares of the
     run's total, as apportioned, or are unknown where it has none.
@@ -156,11 +159,12 @@ def _corrected(found: list[CallCost], trial: Trial) -> list[CallCost]:
     total = _finite(trial.recorded_cost_usd)
     recorded = _finite(sum(one.recorded_usd for one in found if one.recorded_usd is not None))
     is_over = total is not None and (recorded is None or recorded > total * OVER)
-    wrong = [one.recorded_usd is not None and (is_over or one.provenance is Provenance.APPORTIONED) for one in found]
-    if not any(wrong):
-        return found
+    made_up = [one.recorded_usd is not None and (is_over or one.provenance is Provenance.APPORTIONED) for one in found]
+    wrong = [one.recorded_usd is not None for one in found] if _is_wrong(trial) else made_up
     if all(one.billed is not None for one, is_wrong in zip(found, wrong, strict=True) if is_wrong):
         return [_priced(one) if is_wrong else one for one, is_wrong in zip(found, wrong, strict=True)]
+    if not any(made_up):
+        return found  # wrong by a little, and the finding says so
     weights = None if total is None else _weights(found)
     if total is None or weights is None:
         return [
@@ -171,6 +175,10 @@ def _corrected(found: list[CallCost], trial: Trial) -> list[CallCost]:
         replace(one, usd=total * weight, provenance=Provenance.APPORTIONED, price=None)
         for one, weight in zip(found, weights, strict=True)
     ]
+
+
+def _is_wrong(trial: Trial) -> bool:
+    return any(finding.code in _WRONG for finding in trial.findings)
 
 
 def _priced(one: CallCost) -> CallCost:
@@ -204,9 +212,9 @@ def _shared(members: Sequence[Step], cost: CallCost) -> list[StepCost]:
 
 
 def _trial_cost(trial: Trial, found: Sequence[CallCost], book: PriceBook) -> _Cost:
-    if trial.recorded_cost_usd is not None:
-        return _written_down(trial.recorded_cost_usd, trial.recorded_cost_provenance)
     of_calls = _sum(found)
+    if trial.recorded_cost_usd is not None and not (_is_wrong(trial) and of_calls is not None and trial.is_whole):
+        return _written_down(trial.recorded_cost_usd, trial.recorded_cost_provenance)
     if any(cost.provenance is Provenance.APPORTIONED for cost in found):
         return _UNKNOWN  # shares of a total that is not there, which some producers make too large
     if of_calls is not None and trial.is_whole:

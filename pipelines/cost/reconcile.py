@@ -42,7 +42,13 @@ def _less(one: int | None, other: int | None) -> int | None:
 _BY_FINDING = {
     "bridge_trajectory": "not_read",
     "calls_of_other_models": "other_models",
+    "calls_retried": "retries",
+    "calls_unfinished": "calls_without_steps",
+    "context_summarised": "compaction",
     "continuation_missing": "not_read",
+    "metrics_of_others": "calls_without_steps",
+    "reasoning_charged_twice": "reasoning_charged_twice",
+    "requests_without_step": "calls_without_steps",
     "step_without_trajectory": "not_read",
     "subagent_missing": "sub_agents",
     "trajectories_left_out": "not_read",
