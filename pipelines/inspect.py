@@ -14,6 +14,7 @@ from typing import TextIO
 from adapter.costs import TrialCost
 from adapter.errors import ExitCode
 from adapter.jobs import Job, find_jobs
+from adapter.prices import BUNDLED, PriceBook
 from adapter.status import BY_REWARD, Grading
 from adapter.trial import Status, Trial
 from pipelines.cost import price_trial
@@ -35,6 +36,7 @@ class Inspection:
     Attributes:
         jobs: the jobs.
         grading: what decides whether a trial passed.
+        book: where prices are looked up.
         trials: how many were read.
         cost_usd: what the trials whose cost is known cost together; None while there is none.
         cost_unknown: how many trials have an unknown cost.
@@ -46,6 +48,7 @@ class Inspection:
 
     jobs: list[Job]
     grading: Grading = BY_REWARD
+    book: PriceBook = BUNDLED
     trials: int = 0
     cost_usd: float | None = None
     cost_unknown: int = 0
@@ -65,19 +68,19 @@ class Inspection:
         return sum(steps for graded, steps in self._steps if standing[graded.key].regrade_of is None)
 
     @classmethod
-    def of(cls, paths: list[Path], grading: Grading = BY_REWARD) -> Inspection:
+    def of(cls, paths: list[Path], grading: Grading = BY_REWARD, book: PriceBook = BUNDLED) -> Inspection:
         """The jobs at these paths, of which nothing was read yet.
 
         Raises:
             BadInputError: a path is no job and holds none.
         """
-        return cls(find_jobs(paths), grading)
+        return cls(find_jobs(paths), grading, book)
 
     def read(self, bars: Bars) -> Iterator[tuple[Trial, TrialCost]]:
         """Every trial with its cost, one after the other; only the last one is held."""
         advance = bars.stage("Read", "trials", sum(len(job.trials) for job in self.jobs))
         for trial in read_trials(self.jobs, self.skipped, advance, self.grading):
-            cost = price_trial(trial)
+            cost = price_trial(trial, self.book)
             self._count(trial, cost)
             yield trial, cost
 

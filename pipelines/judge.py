@@ -9,39 +9,33 @@ from adapter.opik_rows import step_key, trial_key
 from adapter.opik_store import OpikStore, Score, Stored
 from adapter.trial import Trial
 from judges.criteria import criteria
-from judges.rollup import rollup
-from judges.rules import judge
 from judges.verdict import Verdict
+from pipelines.judged import Judged, judged
 from pipelines.scores import KeyedScore, write_scores
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What is said of one trial. It holds the verdicts' texts, and none of the trial.
+class Judgement(Judged):
+    """What is said of one trial, and its scores in Opik.
 
     Attributes:
-        verdicts: in the order of the steps. A step that no judge speaks of has none.
-        shares: the share of the agent's steps that is flagged, by criterion (`<criterion>_flagged`).
         on_spans: the verdicts as scores.
         on_trace: the shares as scores.
     """
 
-    verdicts: tuple[Verdict, ...]
-    shares: dict[str, float]
     on_spans: tuple[KeyedScore, ...]
     on_trace: tuple[KeyedScore, ...]
 
 
 def judge_trial(trial: Trial) -> Judgement:
     """Judges every step of a trial."""
-    verdicts = tuple(judge(trial))
-    shares = rollup(trial, verdicts)
-    scores = (_score(verdict, step_key(trial, verdict.step)) for verdict in verdicts)
+    said = judged(trial)
+    scores = (_score(verdict, step_key(trial, verdict.step)) for verdict in said.verdicts)
     return Judgement(
-        verdicts=verdicts,
-        shares=shares,
+        verdicts=said.verdicts,
+        shares=said.shares,
         on_spans=tuple(score for score in scores if score is not None),
-        on_trace=tuple(KeyedScore(trial_key(trial), name, round(share, 9)) for name, share in shares.items()),
+        on_trace=tuple(KeyedScore(trial_key(trial), name, round(share, 9)) for name, share in said.shares.items()),
     )
 
 

@@ -12,6 +12,7 @@ from adapter.opik_attachments import attach
 from adapter.opik_prompts import StoredPrompt
 from adapter.opik_rows import trial_key
 from adapter.opik_store import OpikStore
+from adapter.prices import BUNDLED, PriceBook
 from adapter.status import Grading
 from adapter.trial import Trial
 from adapter.trial_attachments import trajectory_attachment
@@ -37,6 +38,7 @@ class OneJob:
         prompts: what the trials are judged by, by `criterion@version`; None for not judging them.
         notes: keeps what is needed of each trial once it is forgotten.
         skipped: is told of what cannot be read.
+        book: where prices are looked up.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class OneJob:
         prompts: Mapping[str, StoredPrompt] | None,
         notes: Notes,
         skipped: list[Skipped],
+        book: PriceBook = BUNDLED,
     ) -> None:
         self._job = job
         self._grading = grading
@@ -54,6 +57,7 @@ class OneJob:
         self._is_judged = prompts is not None
         self._notes = notes
         self._skipped = skipped
+        self._book = book
         self._judgements: list[Judgement] = []
         self._folders: dict[str, Path] = {}
 
@@ -92,7 +96,7 @@ class OneJob:
                 self._skipped.append(Skipped(trial.name, reason))
                 continue
             self._folders[trial_key(trial)] = folder
-            cost = price_trial(trial)
+            cost = price_trial(trial, self._book)
             judgement = judge_trial(trial) if self._is_judged else None
             if judgement is not None:
                 self._judgements.append(judgement)
@@ -108,7 +112,7 @@ class OneJob:
         reason = why_not(trial)
         if reason is not None:
             raise self._changed(folder, reason)
-        return trial, price_trial(trial)
+        return trial, price_trial(trial, self._book)
 
     def _attach(self, trial: Trial, trace_id: str, store: OpikStore) -> list[str]:
         """Puts a trial's trajectory files at its trace; one that cannot be is named."""

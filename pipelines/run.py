@@ -5,19 +5,21 @@ One trial at a time is held: what the comparison needs of the others is in the n
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from adapter.errors import BadInputError, ExitCode
+from adapter.errors import ExitCode
 from adapter.jobs import find_jobs
 from adapter.opik_connection import connect
 from adapter.opik_store import OpikStore
+from adapter.prices import PriceBook
 from adapter.status import BY_REWARD, Grading
+from pipelines.all_tables import all_tables
 from pipelines.alone import alone
 from pipelines.compare import save_scores, save_views, variants_by_dataset
+from pipelines.folders import writing_to
 from pipelines.live import project_of
+from pipelines.notes import DETAILS
 from pipelines.progress import Bars
 from pipelines.results import RowsWritten, RunResult, SkippedItem
 from pipelines.store_jobs import store_jobs
@@ -25,6 +27,8 @@ from pipelines.summary import report_of, totals, without_source
 from pipelines.tables import write_tables
 from views.comparisons import compare
 from views.report import write_report
+
+_STAYS = "; what was uploaded stays"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class Options:
         report: folder for the report; None for none.
         tables: folder for the Parquet tables; None for none.
         grading: what decides whether a trial passed.
+        prices: the user's own prices; None for those in kilobench's home, if any.
     """
 
     paths: tuple[Path, ...]
@@ -48,6 +53,7 @@ class Options:
     report: Path | None = None
     tables: Path | None = None
     grading: Grading = BY_REWARD
+    prices: Path | None = None
 
 
 def run(options: Options, bars: Bars) -> RunResult:
@@ -58,15 +64,22 @@ def run(options: Options, bars: Bars) -> RunResult:
         IncompleteError: Opik does not answer or refuses; the same command takes it up again.
     """
     jobs = find_jobs(list(options.paths))
+    book = PriceBook.of(options.prices)
     for folder, option in ((options.report, "--report"), (options.tables, "--tables")):
         if folder is not None:
-            with _writing(folder, option):
+            with writing_to(folder, option, _STAYS):
                 pass  # Better told now than after the work.
     project = project_of(jobs, options.project)
     with connect(options.opik, project) as connection, alone(connection.address), bars.showing():
         store = OpikStore(connection, project)
         done = store_jobs(
-            jobs, options.grading, store, bars, is_judged=options.judge, with_steps=options.tables is not None
+            jobs,
+            options.grading,
+            store,
+            bars,
+            is_judged=options.judge,
+            details=() if options.tables is None else DETAILS,
+            book=book,
         )
         notes, written = done.notes, done.written
         standing = notes.standings()
@@ -78,13 +91,13 @@ def run(options: Options, bars: Bars) -> RunResult:
         saving = bars.stage("Save", "views", len(comparisons))
         saved = save_views(comparisons, trials, done.experiments, store, written, saving)
         if options.tables is not None:
-            with _writing(options.tables, "--tables"):
-                write_tables(options.tables, {"trials": trials, "steps": notes.steps()})
+            with writing_to(options.tables, "--tables", _STAYS):
+                write_tables(options.tables, all_tables(notes, trials))
         variants = variants_by_dataset(trials)
         report = None
         if options.report is not None:
             page = report_of(jobs, notes, skipped, trials, variants, saved)
-            with _writing(options.report, "--report"):
+            with writing_to(options.report, "--report", _STAYS):
                 report = write_report(options.report, page)
         return RunResult(
             project=project,
@@ -106,16 +119,3 @@ def run(options: Options, bars: Bars) -> RunResult:
 def _text(path: Path) -> str:
     """A path as text, also where its bytes are none."""
     return str(path).encode("utf-8", "replace").decode()
-
-
-@contextmanager
-def _writing(folder: Path, option: str) -> Generator[None]:
-    """Names the folder that cannot be written to, and the option that chose it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise BadInputError(
-            f"{folder} cannot be written to: {error.strerror or error}.",
-            f"Free some space or give another {option}; what was uploaded stays.",
-        ) from error

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from adapter.errors import BadInputError
 from adapter.jobs import Job
 from adapter.opik_store import OpikStore
+from adapter.prices import BUNDLED, PriceBook
 from adapter.status import Grading
 from pipelines.experiments import Experiment
 from pipelines.notes import Notes
@@ -47,7 +48,14 @@ class Rows:
 
 
 def store_jobs(
-    jobs: Sequence[Job], grading: Grading, store: OpikStore, bars: Bars, *, is_judged: bool, with_steps: bool = False
+    jobs: Sequence[Job],
+    grading: Grading,
+    store: OpikStore,
+    bars: Bars,
+    *,
+    is_judged: bool,
+    details: Collection[str] = (),
+    book: PriceBook = BUNDLED,
 ) -> StoredJobs:
     """Reads, prices, judges and uploads the jobs, one after the other.
 
@@ -57,20 +65,21 @@ def store_jobs(
         store: where to.
         bars: shows how far it is.
         is_judged: whether to judge the trials.
-        with_steps: whether the table of steps is wanted.
+        details: which of `pipelines.notes.DETAILS` are wanted.
+        book: where prices are looked up.
 
     Raises:
         BadInputError: no trial could be read: nothing was sent. Or none has the reward that was to decide.
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
     """
     check_first(jobs, grading.key)
-    done = StoredJobs(Notes(with_steps=with_steps, reward=grading.key), [], [], Written(), Rows())
+    done = StoredJobs(Notes(details=details, reward=grading.key), [], [], Written(), Rows())
     prompts = store_prompts(store, done.written) if is_judged else None
     strangers: list[Skipped] = []
     on_trial = bars.stage("Read", "trials", sum(len(job.trials) for job in jobs))
     on_row = bars.stage("Upload", "rows", None)
     for job in jobs:
-        one = OneJob(job, grading, prompts=prompts, notes=done.notes, skipped=done.skipped)
+        one = OneJob(job, grading, prompts=prompts, notes=done.notes, skipped=done.skipped, book=book)
         uploaded = one.store(store, on_trial, on_row)
         done.experiments.extend(uploaded.experiments)
         done.written.add(uploaded.written)

@@ -10,6 +10,7 @@ from adapter.errors import ExitCode
 from adapter.jobs import find_jobs
 from adapter.opik_connection import connect
 from adapter.opik_store import OpikStore
+from adapter.prices import BUNDLED, PriceBook
 from adapter.status import Grading
 from pipelines.alone import alone
 from pipelines.compare import save_scores
@@ -22,7 +23,12 @@ from pipelines.summary import totals
 
 
 def upload_jobs(
-    paths: Sequence[Path], project: str | None, opik: str | None, grading: Grading, bars: Bars
+    paths: Sequence[Path],
+    project: str | None,
+    opik: str | None,
+    grading: Grading,
+    bars: Bars,
+    book: PriceBook = BUNDLED,
 ) -> UploadResult:
     """Stores the trials of jobs as traces, with their scores and experiments.
 
@@ -32,6 +38,7 @@ def upload_jobs(
         opik: `embedded`, the address of an Opik, or None for the configured one.
         grading: what decides whether a trial passed.
         bars: shows how far it is.
+        book: where prices are looked up.
 
     Raises:
         BadInputError: what was given cannot be used.
@@ -41,7 +48,7 @@ def upload_jobs(
     name = project_of(jobs, project)
     with connect(opik, name) as connection, alone(connection.address), bars.showing():
         store = OpikStore(connection, name)
-        done = store_jobs(jobs, grading, store, bars, is_judged=False)
+        done = store_jobs(jobs, grading, store, bars, is_judged=False, book=book)
         trials = done.notes.trials(done.notes.standings())
         save_scores(trials, done.experiments, store, done.written)
         return UploadResult(

@@ -151,7 +151,7 @@ def live(store: OpikStore, job: JobBuilder) -> Live:
 def run(job: JobBuilder, store: OpikStore) -> list[str]:
     """Stores the job as `kilobench run` does; what it has to say."""
     skipped: list[Skipped] = []
-    one = OneJob(read_job(job.path), BY_REWARD, prompts={}, notes=Notes(with_steps=False), skipped=skipped)
+    one = OneJob(read_job(job.path), BY_REWARD, prompts={}, notes=Notes(), skipped=skipped)
     one.store(store, lambda _: None, lambda _: None)
     return [one.reason for one in skipped]
 

@@ -20,7 +20,7 @@ from adapter.status import BY_REWARD
 from adapter.trial import Trial
 from pipelines.cost import price_trial
 from pipelines.judge import judge_trial
-from pipelines.notes import Notes
+from pipelines.notes import DETAILS, Notes
 from pipelines.one_job import OneJob
 from pipelines.progress import Advance, Bars
 from pipelines.read import Skipped, read_trials
@@ -64,7 +64,7 @@ def test_at_most_a_few_trials_are_alive_at_once(tmp_path: Path, server: Embedded
     assert max(bars.alive) - before <= AT_ONCE
 
 
-LENGTH = 200_000
+LENGTH = 500_000
 """Characters of each trial's text."""
 
 
@@ -76,14 +76,14 @@ def test_what_is_noted_of_a_trial_does_not_hold_its_texts(tmp_path: Path) -> Non
             read = ("Read", {"file_path": "a.py"}, letter * LENGTH)
             job.trial(f"t__{number}", steps=[user_step(), agent_step("", read), agent_step("", read)])
         found = read_job(job.path)
-        notes, skipped = Notes(with_steps=True), list[Skipped]()
+        notes, skipped = Notes(details=DETAILS), list[Skipped]()
         tracemalloc.start()
         for trial in read_trials([found], skipped, lambda _: None, BY_REWARD):
             cost = price_trial(trial)
             notes.add(trial, cost, judge_trial(trial))
         _, highest = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert (len(notes.steps()), skipped) == (3 * trials, [])
+        assert (len(notes.details()["steps"]), skipped) == (3 * trials, [])
         return highest
 
     peak(3)  # What is loaded at first use does not count.
@@ -122,7 +122,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def stored(job: JobBuilder, store: OpikStore) -> tuple[int, int]:
     """Stores a job; how many traces and spans are there then."""
-    one = OneJob(read_job(job.path), BY_REWARD, prompts={}, notes=Notes(with_steps=False), skipped=[])
+    one = OneJob(read_job(job.path), BY_REWARD, prompts={}, notes=Notes(), skipped=[])
     uploaded = one.store(store, lambda _: None, lambda _: None)
     return len(uploaded.traces), len(uploaded.spans)
 

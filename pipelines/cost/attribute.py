@@ -102,7 +102,7 @@ def _output(call: CallCost | None, share: float) -> float | None:
 
 def _wasted(steps: Sequence[StepSpend]) -> float | None:
     """What the wasted steps cost in all; None where nothing was judged, or one of them has an unknown cost."""
-    if any(step.is_wasted is None for step in steps):
+    if not steps or any(step.is_wasted is None for step in steps):
         return None
     wasted = [step for step in steps if step.is_wasted]
     known = [

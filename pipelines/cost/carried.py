@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from adapter.costs import CallCost
 from pipelines.cost.context import Context, Epoch, Item
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 type _Floats = NDArray[np.float64]
 
@@ -50,6 +52,8 @@ def carried(context: Context) -> Carried:
 
 
 def _add(epoch: Epoch, found: Carried) -> None:
+    import numpy as np  # Whoever only prices does without it.
+
     unknown = [number for number, call in enumerate(epoch.calls) if _stretches(call) is None]
     last_unknown = unknown[-1] if unknown else -1
     if not epoch.items:
@@ -95,6 +99,8 @@ def _once(call: CallCost, item: Item) -> float | None:
 
 def _integral(calls: Sequence[CallCost]) -> tuple[_Floats, _Floats]:
     """Places in a context, and what all tokens up to each cost over all of these calls; linear in between."""
+    import numpy as np
+
     steps: dict[float, float] = {0.0: 0.0}
     for call in calls:
         for start, end, rate in _stretches(call) or ():
