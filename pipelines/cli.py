@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -65,6 +65,17 @@ _Opik = Annotated[
         metavar="embedded|URL",
     ),
 ]
+_Prices = Annotated[
+    Path | None,
+    typer.Option(
+        help="Your own prices, before those of LiteLLM's table.",
+        metavar="FILE",
+        show_default="prices.toml in kilobench's home",
+    ),
+]
+_Tables = Annotated[
+    Path | None, typer.Option(help="Write the tables as Parquet to this folder.", metavar="DIR", show_default=False)
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 
@@ -81,11 +92,10 @@ def run(
     report: Annotated[
         Path | None, typer.Option(help="Write the report to this folder.", metavar="DIR", show_default=False)
     ] = None,
-    tables: Annotated[
-        Path | None, typer.Option(help="Write the tables as Parquet to this folder.", metavar="DIR", show_default=False)
-    ] = None,
+    tables: _Tables = None,
     reward: _Reward = None,
     pass_at: _PassAt = 1.0,
+    prices: _Prices = None,
     no_judge: Annotated[bool, typer.Option("--no-judge", help="Do not judge the steps.")] = False,
     json: _Json = False,
 ) -> None:
@@ -106,6 +116,7 @@ def run(
         report=report,
         tables=tables,
         grading=Grading(key=reward, pass_at=pass_at),
+        prices=prices,
     )
     result = run_all(options, Bars())
     with _printing("Everything was done, but the output could not be written"):
@@ -124,17 +135,19 @@ def inspect(
     ],
     reward: _Reward = None,
     pass_at: _PassAt = 1.0,
+    prices: _Prices = None,
     json: _Json = False,
 ) -> None:
     """Show what was read, trial by trial, with what the reader noticed; nothing is uploaded or kept."""
     from rich.console import Console
 
+    from adapter.prices import PriceBook
     from adapter.status import Grading
     from pipelines.inspect import Inspection, write_json
     from pipelines.progress import Bars
     from pipelines.terminal_inspect import show
 
-    inspection = Inspection.of(jobs, Grading(key=reward, pass_at=pass_at))
+    inspection = Inspection.of(jobs, Grading(key=reward, pass_at=pass_at), PriceBook.of(prices))
     is_terminal = sys.stdout.isatty()
     with _printing("The output could not be written"):
         if json:
@@ -148,23 +161,101 @@ def inspect(
 
 
 @app.command()
+def cost(
+    jobs: Annotated[
+        list[Path],
+        typer.Argument(help="Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
+    ],
+    by: Annotated[
+        Literal["step", "call", "trial", "variant", "task-category"] | None,
+        typer.Option(help="What has a row.", show_default="trial"),
+    ] = None,
+    reward: _Reward = None,
+    pass_at: _PassAt = 1.0,
+    prices: _Prices = None,
+    categories: Annotated[
+        Path | None,
+        typer.Option(
+            help="Which kind of work each task is: TOML or JSON, from tasks (or patterns of them) to categories.",
+            metavar="FILE",
+            show_default="the tasks' own metadata",
+        ),
+    ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="The variant that the others are compared with.",
+            metavar="VARIANT",
+            show_default="the one with the highest pass rate",
+        ),
+    ] = None,
+    tables: _Tables = None,
+    export: Annotated[
+        Literal["kilo"] | None,
+        typer.Option(help="Print the variants' results as records of Kilo's leaderboard (JSON) instead."),
+    ] = None,
+    no_judge: Annotated[
+        bool, typer.Option("--no-judge", help="Do not judge the steps: what was spent in vain is not known then.")
+    ] = False,
+    json: _Json = False,
+) -> None:
+    """Show where the money went: by step, LLM call, trial, variant or kind of task; nothing is uploaded or kept."""
+    from rich.console import Console
+
+    from adapter.errors import ExitCode, IncompleteError
+    from adapter.prices import PriceBook
+    from adapter.status import Grading
+    from pipelines.cost_command import cost as tell_cost
+    from pipelines.costing import Request
+    from pipelines.progress import Bars
+
+    if export is not None and by not in (None, "variant"):
+        raise typer.BadParameter(f"--export {export} has a record per variant, and goes with no other --by.")
+    if baseline is not None and by != "variant" and tables is None:
+        raise typer.BadParameter("--baseline is for --by variant, or for the tables.")
+    request = Request(
+        paths=tuple(jobs),
+        by=by or "trial",
+        grading=Grading(key=reward, pass_at=pass_at),
+        book=PriceBook.of(prices),
+        categories=categories,
+        baseline=baseline,
+        tables=tables,
+        export=export,
+        judge=not no_judge,
+        json=json,
+    )
+    is_terminal = sys.stdout.isatty()
+    codes: list[ExitCode] = []
+    with _printing("The output could not be written"):
+        # Bars and rows would run into each other on one screen.
+        console = Console(width=None if is_terminal else 120)
+        codes.append(tell_cost(request, Bars(quiet=is_terminal), sys.stdout, console))
+    if not codes and tables is not None:
+        raise IncompleteError("The output was closed before all was read: no table was written.", "Read all of it.")
+    raise typer.Exit(codes[0] if codes else ExitCode.DONE)
+
+
+@app.command()
 def upload(
     jobs: _Jobs,
     project: _Project = None,
     opik: _Opik = None,
     reward: _Reward = None,
     pass_at: _PassAt = 1.0,
+    prices: _Prices = None,
     json: _Json = False,
 ) -> None:
     """Store the trials of finished Harbor jobs in Opik: traces, costs, experiments and their scores."""
     from rich.console import Console
 
+    from adapter.prices import PriceBook
     from adapter.status import Grading
     from pipelines.progress import Bars
     from pipelines.terminal_stored import show_upload
     from pipelines.upload_jobs import upload_jobs
 
-    result = upload_jobs(jobs, project, opik, Grading(key=reward, pass_at=pass_at), Bars())
+    result = upload_jobs(jobs, project, opik, Grading(key=reward, pass_at=pass_at), Bars(), PriceBook.of(prices))
     with _printing("Everything was stored, but the output could not be written"):
         if json:
             typer.echo(result.model_dump_json())

@@ -15,7 +15,7 @@ class _Result(BaseModel):
 
 
 class TokenCounts(_Result):
-    """Tokens of a whole trial in one convention; a count that is not known is None.
+    """Tokens in one convention; a count that is not known is None.
 
     `input`, `cache_read` and `cache_write` do not overlap: their sum is what was sent. `reasoning` is part of `output`.
     """
@@ -25,6 +25,18 @@ class TokenCounts(_Result):
     cache_write: int | None
     output: int | None
     reasoning: int | None
+
+    @classmethod
+    def of(cls, tokens: Tokens | None) -> TokenCounts:
+        """The same as it is printed; all None where nothing is known."""
+        counted = tokens or Tokens()
+        return cls(
+            input=counted.input,
+            cache_read=counted.cache_read,
+            cache_write=counted.cache_write,
+            output=counted.output,
+            reasoning=counted.reasoning,
+        )
 
     @property
     def in_all(self) -> int | None:
@@ -78,7 +90,6 @@ class InspectResult(_Result):
 
 def inspected(trial: Trial, cost: TrialCost) -> InspectedTrial:
     """What there is to say of one trial, without any of its texts."""
-    tokens = trial_tokens(trial) or Tokens()
     variant = trial.variant
     has_trajectory = bool(trial.steps) or trial.atif_version is not None
     return InspectedTrial(
@@ -97,13 +108,7 @@ def inspected(trial: Trial, cost: TrialCost) -> InspectedTrial:
         steps=len(trial.steps) if has_trajectory else None,
         agent_steps=len(trial.agent_steps) if has_trajectory else None,
         llm_calls=len(calls(trial)) if has_trajectory else None,
-        tokens=TokenCounts(
-            input=tokens.input,
-            cache_read=tokens.cache_read,
-            cache_write=tokens.cache_write,
-            output=tokens.output,
-            reasoning=tokens.reasoning,
-        ),
+        tokens=TokenCounts.of(trial_tokens(trial)),
         cost_usd=cost.usd,
         cost_provenance=cost.provenance,
         findings=tuple(

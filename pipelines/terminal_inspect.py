@@ -37,7 +37,7 @@ _LONGEST_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class NamedVariant:
     """A variant's name and its parts (`views.format.Named`)."""
 
     variant: str
@@ -49,7 +49,8 @@ class _Named:
     digest: str | None
 
     @classmethod
-    def of(cls, one: Variant) -> _Named:
+    def of(cls, one: Variant) -> NamedVariant:
+        """The names of a variant."""
         return cls(one.name, one.agent, one.agent_version, one.model, one.provider, one.effort, one.digest)
 
 
@@ -62,7 +63,7 @@ class _Row:
     trial: str
     task: str
     dataset: str
-    variant: _Named
+    variant: NamedVariant
     started_at: datetime | None
     cells: tuple[str, ...]
 
@@ -72,7 +73,7 @@ _CELLS = ("status", "reward", "steps", "calls", "tokens", "cost", "ATIF", "findi
 
 def show(inspection: Inspection, bars: Bars, console: Console) -> None:
     """Reads the trials, then prints them job by job. All texts come from job folders: they are shown as plain text."""
-    variants: dict[_Named, _Named] = {}
+    variants: dict[NamedVariant, NamedVariant] = {}
     with bars.showing():
         rows = [_row(trial, cost, variants) for trial, cost in inspection.read(bars)]
     room = console.width
@@ -101,9 +102,9 @@ def _total(inspection: Inspection) -> str:
     return "; ".join(parts)
 
 
-def _row(trial: Trial, cost: TrialCost, variants: dict[_Named, _Named]) -> _Row:
+def _row(trial: Trial, cost: TrialCost, variants: dict[NamedVariant, NamedVariant]) -> _Row:
     """The row of a trial; `variants` holds each variant once, however many trials it has."""
-    variant = _Named.of(trial.variant)
+    variant = NamedVariant.of(trial.variant)
     return _Row(
         # Most of these are the same for many trials: one copy of each is enough for thousands of rows.
         job_id=intern(trial.job_id),
@@ -173,7 +174,7 @@ def _says_task(row: _Row) -> bool:
     return row.trial.rpartition("/")[2].startswith(row.task.rpartition("/")[2])
 
 
-def _shared(rows: Iterable[_Row], variants: Sequence[_Named], owners: set[str]) -> str:
+def _shared(rows: Iterable[_Row], variants: Sequence[NamedVariant], owners: set[str]) -> str:
     """The datasets, whose tasks they are, and the variant where there is only one, else the agents."""
     agents = [variants[0].variant] if len(variants) == 1 else sorted({one.agent for one in variants})
     parts = [_some(sorted({row.dataset for row in rows}))]

@@ -47,6 +47,20 @@ def test_every_field_of_the_json_of_an_inspection_has_its_place_in_the_schema() 
     assert set(schema["$defs"]["InspectedFinding"]["required"]) == {"code", "severity", "step", "message"}
 
 
+def test_every_field_of_the_json_of_a_cost_has_its_place_in_the_schema() -> None:
+    schema = json.loads((REPOSITORY / "docs" / "cost.schema.json").read_text())["$defs"]
+    for name in ("CostOfSteps", "CostOfCalls", "CostOfTrials", "CostOfVariants", "CostOfCategories"):
+        assert {"by", "totals", "skipped", "findings", "retries_lost", "prices"} < set(schema[name]["required"])
+    for name in ("TrialWithSteps", "TrialWithCalls", "CostedStep", "CostedCall", "Breakdown", "CategoryCost"):
+        assert set(schema[name]["required"]) == set(schema[name]["properties"])
+    assert {"trial", "cost_usd", "provenance", "recorded_usd", "residual_usd", "steps"} < set(
+        schema["TrialWithSteps"]["required"]
+    )
+    assert {"step", "call", "cost_usd", "provenance", "tokens", "breakdown", "own_usd", "carried_usd", "latency_s"} < (
+        set(schema["CostedStep"]["required"])
+    )
+
+
 def test_the_locks_hash_everything_and_name_no_index() -> None:
     for name in ("requirements.lock", "requirements-lint.lock"):
         text = (REPOSITORY / name).read_text()

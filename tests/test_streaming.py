@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Iterable, Mapping
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from adapter.opik_store import OpikStore, Stored
 from adapter.status import BY_REWARD
 from adapter.trial import Trial
 from pipelines.cost import price_trial
+from pipelines.cost_command import write_json
+from pipelines.costing import Costing, Request
 from pipelines.judge import judge_trial
 from pipelines.notes import DETAILS, Notes
 from pipelines.one_job import OneJob
@@ -61,6 +64,19 @@ def test_at_most_a_few_trials_are_alive_at_once(tmp_path: Path, server: Embedded
     options = Options((tmp_path / "jobs",), "test", server.url, report=tmp_path / "report", tables=tmp_path / "tables")
     result = run(options, bars)
     assert (result.totals.trials, len(bars.alive)) == (60, 60)
+    assert max(bars.alive) - before <= AT_ONCE
+
+
+def test_costs_are_written_while_at_most_a_few_trials_are_alive(tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    for trial in range(60):
+        job.trial(f"task-{trial}__1")
+    gc.collect()
+    before = sum(type(one) is Trial for one in gc.get_objects())
+    bars, out = Counting(), StringIO()
+    request = Request((job.path,), by="step", tables=tmp_path / "tables")
+    write_json(Costing(request), "step", bars, out)
+    assert (out.getvalue().count('"trial": '), len(bars.alive)) == (60, 60)
     assert max(bars.alive) - before <= AT_ONCE
 
 
