@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FiniteFloat, Valida
 from adapter.errors import KilobenchError
 from adapter.live_traces import NotedTrace, current_live_trace, flush_live, note, take_off_step_patch
 from adapter.opik_connection import is_configured
+from adapter.prices import PriceBook
 
 if TYPE_CHECKING:
     from harbor.job import Job
@@ -39,6 +40,7 @@ class PluginOptions(BaseModel):
         tables: folder for the Parquet tables.
         reward: the reward that decides.
         pass_at: the least value of it that is a pass.
+        prices: a file of the user's own prices.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +52,7 @@ class PluginOptions(BaseModel):
     tables: Path | None = None
     reward: _Text | None = None
     pass_at: FiniteFloat = 1.0
+    prices: Path | None = None
 
 
 class KilobenchPlugin(BaseJobPlugin):
@@ -76,6 +79,10 @@ class KilobenchPlugin(BaseJobPlugin):
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:  # Better told now than after the job.
                 raise ValueError(f"kilobench: {folder} cannot be written to: {error.strerror}.") from None
+        try:
+            PriceBook.of(self._options.prices)
+        except KilobenchError as error:
+            raise ValueError(f"kilobench: {error.what}\n  {error.hint}") from None
         self._folder: Path | None = None
         self._live_project: str | None = None
         self._goes_nowhere = False
@@ -136,6 +143,7 @@ class KilobenchPlugin(BaseJobPlugin):
                 report=given.report,
                 tables=given.tables,
                 grading=Grading(key=given.reward, pass_at=given.pass_at),
+                prices=given.prices,
             ),
             Bars(quiet=not sys.stderr.isatty()),
         )

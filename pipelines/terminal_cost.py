@@ -25,7 +25,7 @@ def show(costing: Costing, by: By, bars: Bars, console: Console) -> None:
     if by == "trial":
         _show_trials(costing, bars, console)
     else:
-        one_by_one: Callable[[Costed, Console], None] = show_steps if by == "step" else _show_calls
+        one_by_one: Callable[[Costed, Console], None] = show_steps if by == "step" else show_calls
         with bars.showing():
             for one in costing.read(bars):
                 one_by_one(one, console)
@@ -86,7 +86,8 @@ def _cost(one: CostedTrial) -> str:
     return "none new" if one.is_regrade else fmt.cost(one.cost_usd, one.provenance)
 
 
-def _show_calls(costed: Costed, console: Console) -> None:
+def show_calls(costed: Costed, console: Console) -> None:
+    """The trial's LLM calls, and each source's total against them."""
     one = trial_with_calls(costed)
     if not one.calls:
         console.print(line("", f"{title_of(one)}; there is no LLM call"))
@@ -95,7 +96,7 @@ def _show_calls(costed: Costed, console: Console) -> None:
     for source in one.compared:
         if source.usd is not None:
             less = f"{fmt.money(source.usd)}; less the steps: {signed(source.residual_usd)}"
-            console.print(line(f"total by {source.source}: ", less))
+            console.print(line("total: ", f"{less} (by {source.source})"))
 
 
 def _call_row(call: CostedCall) -> list[str]:

@@ -229,7 +229,7 @@ def test_what_several_steps_cost_together_and_times_between_stamps_are_marked(ki
     assert "each has a share of a total" in shown
     assert "job/empty__1: toy@1.0/openai/gpt-5-mini; passed; cost unknown; there is no step" in shown
     shown = kilobench("cost", job.path, "--by", "call").out
-    assert "total by harbor: $0.500; less the steps: $0" in shown
+    assert "total: $0.500; less the steps: $0 (by harbor)" in shown
     assert "cost unknown; there is no LLM call" in shown
 
 

@@ -32,8 +32,9 @@ def test_harbor_finds_it_by_its_name() -> None:
 
 
 def test_what_can_be_told_is_read_as_harbor_gives_it() -> None:
-    assert PluginOptions.model_validate({"project": 42, "judge": "off", "pass_at": 0.5}) == PluginOptions(
-        project="42", judge=False, pass_at=0.5
+    given = {"project": 42, "judge": "off", "pass_at": 0.5, "prices": "own.toml"}
+    assert PluginOptions.model_validate(given) == PluginOptions(
+        project="42", judge=False, pass_at=0.5, prices=Path("own.toml")
     )
 
 
@@ -44,6 +45,7 @@ def test_what_can_be_told_is_read_as_harbor_gives_it() -> None:
         ({"judge": "maybe"}, "--pk judge: Input should be a valid boolean"),
         ({"pass_at": float("nan")}, "--pk pass_at: Input should be a finite number"),
         ({"project": ["a"]}, "--pk project: Input should be a valid string"),
+        ({"prices": "/nowhere/prices.toml"}, "/nowhere/prices.toml cannot be read"),
         ({"report": "/dev/null/report"}, "/dev/null/report cannot be written to: Not a directory."),
     ],
 )
