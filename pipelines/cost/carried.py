@@ -72,7 +72,7 @@ def _add(epoch: Epoch, found: Carried) -> None:
         if first is None:
             found.open_entry.add(item.step)
         found.entry[item.step] = found.entry.get(item.step, 0.0) + (first or 0.0)
-        found.again[item.step] = found.again.get(item.step, 0.0) + cost - (first or 0.0)
+        found.again[item.step] = found.again.get(item.step, 0.0) + max(0.0, cost - (first or 0.0))
         if is_open:
             found.open.add(item.step)
 
