@@ -103,12 +103,12 @@ def _fill(sdk: opik.Opik) -> None:
         ("usage.total_tokens = 12", {"t1"}),
         ("error_info is_not_empty", {"t3"}),
         ("duration > 0", {"t1", "t2"}),
-        (f'experiment_id = "{IDS["e1"]}"', {"t2"}),
-        (f'id = "{IDS["t1"]}"', {"t1"}),
+        ('experiment_id = "{e1}"', {"t2"}),
+        ('id = "{t1}"', {"t1"}),
     ],
 )
 def test_the_query_language_finds_traces(client: opik.Opik, query: str, expected: set[str]) -> None:
-    found = client.search_traces(project_name=PROJECT, filter_string=query)
+    found = client.search_traces(project_name=PROJECT, filter_string=query.format(**IDS))
     assert {trace.name for trace in found} == expected
 
 
@@ -119,7 +119,7 @@ def test_the_query_language_finds_traces(client: opik.Opik, query: str, expected
         ('type in ("tool", "llm")', {"s1", "s2"}),
         ('model contains "M-"', {"s1", "s2"}),
         ('provider != "openai"', {"s2"}),
-        (f'trace_id = "{IDS["t2"]}"', {"s2"}),
+        ('trace_id = "{t2}"', {"s2"}),
         ("usage.prompt_tokens >= 10", {"s1"}),
         ("total_estimated_cost = 0.25", {"s1"}),
         ('input_json.message = "hi"', {"s1", "s2"}),
@@ -128,7 +128,7 @@ def test_the_query_language_finds_traces(client: opik.Opik, query: str, expected
     ],
 )
 def test_the_query_language_finds_spans(client: opik.Opik, query: str, expected: set[str]) -> None:
-    found = client.search_spans(project_name=PROJECT, filter_string=query)
+    found = client.search_spans(project_name=PROJECT, filter_string=query.format(**IDS))
     assert {span.name for span in found} == expected
 
 
