@@ -95,6 +95,7 @@ class Habits:
         total_cost: what the cost of a whole run is, likewise.
         repeats_calls: whether it writes a late result as a step that holds its call once more.
         mixes_cache: whether its counts of cached tokens hold those that were written, too.
+        drops_writes: whether its trajectories have no place for what was written to a cache, though it asks for one.
         times_tools: whether the duration that it records of a step holds its tools' time.
         reasoning_beside: whether a version of it counts reasoning beside the output and not in it (None: nothing
             tells); None for an agent that never does.
@@ -110,6 +111,7 @@ class Habits:
     total_cost: Provenance = Provenance.RECORDED
     repeats_calls: bool = False
     mixes_cache: bool = False
+    drops_writes: bool = False
     times_tools: bool = False
     reasoning_beside: Callable[[str | None], bool | None] | None = None
 
@@ -142,7 +144,13 @@ GENERIC = Habits()
 _OPENCODE = Habits(stamp=Stamp.START, same_call=one_step_each, reasoning_beside=_opencode_reasons_beside)
 _GEMINI = Habits(input_in_output=("tool_tokens",), same_call=one_step_each, total_cost=Provenance.PRICED)
 _KILO = Habits(stamp=Stamp.START, same_call=one_step_each, times_tools=True, reasoning_beside=_kilo_reasons_beside)
-_TERMINUS = Habits(stamp=Stamp.END, same_call=one_step_each, costs=Provenance.PRICED, total_cost=Provenance.PRICED)
+_TERMINUS = Habits(
+    stamp=Stamp.END,
+    same_call=one_step_each,
+    costs=Provenance.PRICED,
+    total_cost=Provenance.PRICED,
+    drops_writes=True,
+)
 _WRITES = ("cache_creation_input_tokens", "cache_write_input_tokens", "cache_write_tokens")
 _LITELLM_DETAILS = ("prompt_tokens_details.cache_creation_tokens", "prompt_tokens_details.cache_write_tokens")
 
@@ -154,7 +162,8 @@ AGENTS: dict[str, Habits] = {
     "copilot-cli": Habits(same_call=metrics_on_last, needs_metrics=True),
     "cortex-code": Habits(same_call=split_without_metrics, mixes_cache=True),
     "cursor-cli": Habits(writes_in_prompt=("usage_totals.cacheWriteTokens",)),
-    "eve": Habits(same_call=metrics_on_last, needs_metrics=True),
+    "devin": Habits(drops_writes=True),
+    "eve": Habits(same_call=metrics_on_last, needs_metrics=True, drops_writes=True),
     "gemini-cli": _GEMINI,
     "goose": Habits(writes_in_prompt=_WRITES, writes_beside_prompt=()),
     "junie": Habits(same_call=one_step_each, mixes_cache=True),
@@ -165,13 +174,13 @@ AGENTS: dict[str, Habits] = {
     "muse-code": Habits(stamp=Stamp.START, same_call=one_step_each),
     "openclaw": Habits(same_call=one_step_each),
     "opencode": _OPENCODE,
-    "openhands": Habits(same_call=metrics_on_first, needs_metrics=True, repeats_calls=True),
+    "openhands": Habits(same_call=metrics_on_first, needs_metrics=True, repeats_calls=True, drops_writes=True),
     "pi": Habits(writes_in_prompt=_WRITES, writes_beside_prompt=(), same_call=one_step_each),
-    "qwen-code": Habits(same_call=one_step_each, reasoning_beside=lambda _: False),
+    "qwen-code": Habits(same_call=one_step_each, reasoning_beside=lambda _: False, drops_writes=True),
     "rovodev-cli": Habits(same_call=one_step_each),
     "swe-agent": Habits(stamp=Stamp.NONE, same_call=one_step_each),
     "terminus-2": _TERMINUS,
-    "trae-agent": Habits(same_call=one_step_each),
+    "trae-agent": Habits(same_call=one_step_each, drops_writes=True),
 }
 """By the name that stands in the trajectory."""
 
