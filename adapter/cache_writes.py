@@ -1,8 +1,8 @@
-"""What Claude's calls wrote to the cache, where the trajectory does not say.
+"""What calls wrote to the cache, where the trajectory does not say.
 
-Anthropic bills a quarter more for input that is written to the cache, and some agents' trajectories have no place for
-it (Terminus', OpenHands', Qwen Code's). But nothing is read that was not written: what a call reads beyond what the
-call before it read, that one wrote.
+Anthropic bills a quarter more for input that is written to the cache (OpenAI too, since GPT-5.6), and some agents'
+trajectories have no place for it: Terminus', OpenHands', Qwen Code's. But nothing is read that was not written: what a
+call reads beyond what the call before it read, that one wrote.
 """
 
 from __future__ import annotations

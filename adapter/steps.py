@@ -11,6 +11,8 @@ from adapter.atif_steps import CallDraft, StepDraft
 from adapter.cache_writes import with_writes
 from adapter.calls import number_calls
 from adapter.latency import left_by_tools
+from adapter.litellm_prices import find_price
+from adapter.price_rates import INPUT, WRITE
 from adapter.service import on_bearers
 from adapter.times import step_times
 from adapter.trajectories import Run
@@ -125,8 +127,16 @@ def _count_once(placed: Sequence[_Placed]) -> Iterator[Finding]:
         yield Finding("metrics_repeated", Severity.WARNING, message, repeated[0])
 
 
+def _bills_writes(model: str) -> bool:
+    """Whether input that is written to the cache costs more: Anthropic's, and OpenAI's since GPT-5.6."""
+    if "claude" in model.lower():
+        return True
+    price = find_price(None, model)
+    return price is not None and price.rates.get(WRITE, 0.0) > price.rates.get(INPUT, 0.0)
+
+
 def _give_writes(threads: Sequence[Sequence[_Placed]], model: str | None) -> Iterator[Finding]:
-    """Gives Claude's calls what they wrote to the cache, where their trajectory has no place for it."""
+    """Gives calls what they wrote to the cache, where that has a price and their trajectory has no place for it."""
     steps: list[int] = []
     unknown = 0
     for thread in threads:
@@ -134,7 +144,7 @@ def _give_writes(threads: Sequence[Sequence[_Placed]], model: str | None) -> Ite
         if file.convention.counts_writes or not file.convention.habits.drops_writes:
             continue
         own = [one for one in thread if one.call is not None and one.draft.tokens is not None]
-        if not own or not all("claude" in (one.draft.model or file.model or model or "").lower() for one in own):
+        if not own or not all(_bills_writes(one.draft.model or file.model or model or "") for one in own):
             continue
         before = [one.draft.tokens for one in own if one.draft.tokens is not None]
         after = with_writes(before, beside_input=file.convention.excludes_cache)
@@ -143,10 +153,8 @@ def _give_writes(threads: Sequence[Sequence[_Placed]], model: str | None) -> Ite
         steps += [one.number for one, was, now in zip(own, before, after, strict=True) if was != now]
         unknown += sum(was.input is not None and now.input is None for was, now in zip(before, after, strict=True))
     if steps:
-        less = f" (of {unknown} it does not, nor what they were sent)" if unknown else ""
-        message = (
-            f"What {len(steps)} LLM calls wrote to the cache is not counted: it follows from what the next ones read{less}."
-        )
+        less = f"; of {unknown}, and what they were sent, it is not known" if unknown else ""
+        message = f"What {len(steps)} LLM calls wrote to the cache is not counted: taken from what the next read{less}."
         yield Finding("cache_writes_inferred", Severity.INFO, message, steps[0])
 
 

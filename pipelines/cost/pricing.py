@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapter.costs import Billed, CallCost, StepCost, TrialCost
-from adapter.models import price_table
+from adapter.models import normalise, price_table
 from adapter.prices import BUNDLED, Price, PriceBook
 from adapter.tokens import total as all_tokens
 from adapter.trial import Provenance, Step, Tokens, Trial
@@ -122,7 +122,8 @@ def _call(number: int, members: Sequence[Step], trial: Trial, book: PriceBook) -
     cost = _Cost(billed.usd, Provenance.PRICED, named) if billed is not None else _UNKNOWN
     if recorded is not None and recorded.recorded_cost_usd is not None:
         is_estimate = recorded.cost_provenance is Provenance.PRICED
-        if not (is_estimate and price is not None and named is not None and _is_better(price, named, tokens)):
+        spelled = members[0].model or trial.variant.model
+        if not (is_estimate and price is not None and named is not None and _is_better(price, named, tokens, spelled)):
             cost = _written_down(recorded.recorded_cost_usd, recorded.cost_provenance)
     return CallCost(
         call=number,
@@ -149,14 +150,17 @@ def _price(model: str | None, trial: Trial, book: PriceBook, at: datetime | None
     return book.find(provider, rest, at)
 
 
-def _is_better(price: Price, named: str, tokens: Tokens | None) -> bool:
+def _is_better(price: Price, named: str, tokens: Tokens | None, model: str | None) -> bool:
     """Whether a call's price here comes before Harbor's estimate.
 
     It does where the user has a price of their own, and where Harbor's formula leaves something out: it knows no writes
-    for an hour, no speeds and regions, and no service tier that was asked for.
+    for an hour, no speeds and regions, no service tier that was asked for, and takes the maker's price whoever serves
+    the model.
     """
     is_own = price.source != price_table()[0]
-    return is_own or named != str(price) or bool(tokens is not None and tokens.cache_write_1h)
+    is_elsewhere = model is not None and price.provider != normalise(model).provider
+    has_hour = tokens is not None and bool(tokens.cache_write_1h)
+    return is_own or is_elsewhere or has_hour or named != str(price)
 
 
 def _written_down(usd: float, provenance: Provenance) -> _Cost:
