@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,6 @@ class Agent:
     kind: str
     write: Callable[[Path, Sequence[Used], str], None]
     version: str = "1.2.3"
-    options: Json = field(default_factory=dict[str, Any])
 
 
 def _put(path: Path, *lines: Any) -> None:
@@ -303,6 +302,31 @@ def _copilot(folder: Path, calls: Sequence[Used], model: str) -> None:
     _put(folder / "copilot-cli.jsonl", *lines)
 
 
+def _openclaw(folder: Path, calls: Sequence[Used], _model: str) -> None:
+    def usage(one: Used) -> Json:
+        return {"input": one.fresh, "output": one.output, "cacheRead": one.read, "cacheWrite": one.written}
+
+    lines: list[Json] = [{"type": "message", "timestamp": _at(0), "message": {"role": "user", "content": "Do it."}}]
+    for number, one in enumerate(calls, 1):
+        said = {"role": "assistant", "content": [{"type": "text", "text": f"Step {number}."}], "usage": usage(one)}
+        lines.append({"type": "message", "timestamp": _at(number), "message": said})
+    _put(folder / "openclaw.session.jsonl", *lines)
+    meta = {"agentMeta": {"sessionId": "s", "usage": usage(total(calls))}}
+    _put(folder / "openclaw.txt", {"payloads": [], "meta": meta})
+    (folder / "instruction.txt").write_text("Do it.")
+
+
+def _eve(folder: Path, calls: Sequence[Used], _model: str) -> None:
+    lines: list[Json] = [{"type": "session.started", "data": {}, "timestamp": _at(0)}]
+    for number, one in enumerate(calls, 1):
+        usage = {"inputTokens": one.prompt, "outputTokens": one.output, "cachedInputTokens": one.read}
+        said = {"type": "message.completed", "timestamp": _at(number), "data": {"message": f"Step {number}."}}
+        lines += [said, {"type": "step.completed", "timestamp": _at(number), "data": {"usage": usage}}]
+    _put(folder / "eve-events.ndjson", *lines)
+    _put(folder / "package.json", {})  # Eve is a project, and its path is asked for
+    _put(folder / "agent/agent.json", {})
+
+
 def _terminus(folder: Path, calls: Sequence[Used], model: str) -> None:
     """Harbor's own loop: its usage has no place for what was written to the cache."""
     steps: list[Json] = [{"step_id": 1, "source": "user", "message": "Do it.", "timestamp": _at(0)}]
@@ -325,11 +349,13 @@ AGENTS = {
         Agent("cline-cli", "installed.cline:ClineCli", _cline),
         Agent("codex", "installed.codex:Codex", _codex, "0.101.0"),
         Agent("copilot-cli", "installed.copilot_cli:CopilotCli", _copilot),
+        Agent("eve", "installed.eve:Eve", _eve),
         Agent("gemini-cli", "installed.gemini_cli:GeminiCli", _gemini_cli),
         Agent("kimi-cli", "installed.kimi_cli:KimiCli", _kimi),
         Agent("mini-swe-agent", "installed.mini_swe_agent:MiniSweAgent", _mini_swe_agent, "2.1.0"),
         Agent("opencode", "installed.opencode:OpenCode", _opencode(reasons_beside=True), "1.3.16"),
         Agent("opencode", "installed.opencode:OpenCode", _opencode(reasons_beside=False), "1.3.15"),
+        Agent("openclaw", "installed.openclaw:OpenClaw", _openclaw),
         Agent("openhands", "installed.openhands:OpenHands", _openhands, "0.62.0"),
         Agent("pi", "installed.pi:Pi", _pi),
         Agent("qwen-coder", "installed.qwen_code:QwenCode", _qwen, "0.9.1"),
@@ -372,6 +398,7 @@ def trial(
 
         module, name = agent.kind.split(":")
         pinned = {} if agent.name == "rovodev-cli" else {"version": agent.version}
+        pinned |= {"path": str(logs)} if agent.name == "eve" else {}
         made = getattr(import_module(f"harbor.agents.{module}"), name)(logs_dir=logs, model_name=model, **pinned)
         said = AgentContext()
         made.populate_context_post_run(said)
