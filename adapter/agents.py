@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,7 @@ class Habits:
     Attributes:
         writes_in_prompt: keys of cache writes that its prompt counts hold.
         writes_beside_prompt: keys of cache writes that they do not hold.
+        input_in_output: keys of input that its converter counts as output: what Gemini's own tools put into a prompt.
         stamp: what its time stamps mark.
         same_call: which steps one LLM call became.
         needs_metrics: whether `same_call` rests on metrics, so that without any in the file the general rule holds.
@@ -94,6 +95,7 @@ class Habits:
         total_cost: what the cost of a whole run is, likewise.
         repeats_calls: whether it writes a late result as a step that holds its call once more.
         mixes_cache: whether its counts of cached tokens hold those that were written, too.
+        drops_writes: whether its trajectories have no place for what was written to a cache, though it asks for one.
         times_tools: whether the duration that it records of a step holds its tools' time.
         reasoning_beside: whether a version of it counts reasoning beside the output and not in it (None: nothing
             tells); None for an agent that never does.
@@ -101,6 +103,7 @@ class Habits:
 
     writes_in_prompt: tuple[str, ...] = ("cache_creation_input_tokens", "cache_write_input_tokens")
     writes_beside_prompt: tuple[str, ...] = ("cache_write_tokens",)
+    input_in_output: tuple[str, ...] = ()
     stamp: Stamp = Stamp.MIDDLE
     same_call: SameCall = field(default=split_by_stamp)
     needs_metrics: bool = False
@@ -108,57 +111,76 @@ class Habits:
     total_cost: Provenance = Provenance.RECORDED
     repeats_calls: bool = False
     mixes_cache: bool = False
+    drops_writes: bool = False
     times_tools: bool = False
     reasoning_beside: Callable[[str | None], bool | None] | None = None
 
 
 def _nothing_tells(_version: str | None) -> bool | None:
-    """OpenCode changed it at a version that is not known."""
+    """MiMo Code is an OpenCode, and does not say of which version."""
     return None
+
+
+def _opencode_reasons_beside(version: str | None) -> bool | None:
+    """OpenCode counts reasoning beside the output since 1.3.16 (its pull request 21047)."""
+    seen = _numbers(version)
+    return None if seen is None else seen >= (1, 3, 16)
 
 
 def _kilo_reasons_beside(version: str | None) -> bool | None:
     """Kilo's versions as they were seen: 7.0.33 counts reasoning in the output, 7.7.9 beside it."""
-    numbers = re.match(r"v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?", version or "")
-    if numbers is None:
+    seen = _numbers(version)
+    if seen is None:
         return None
-    seen = tuple(int(number or 0) for number in numbers.groups())
     return True if seen >= (7, 7, 9) else False if seen <= (7, 0, 33) else None
 
 
+def _numbers(version: str | None) -> tuple[int, ...] | None:
+    found = re.match(r"v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?", version or "")
+    return None if found is None else tuple(int(number or 0) for number in found.groups())
+
+
 GENERIC = Habits()
-_OPENCODE = Habits(stamp=Stamp.START, same_call=one_step_each, reasoning_beside=_nothing_tells)
+_OPENCODE = Habits(stamp=Stamp.START, same_call=one_step_each, reasoning_beside=_opencode_reasons_beside)
+_GEMINI = Habits(input_in_output=("tool_tokens",), same_call=one_step_each, total_cost=Provenance.PRICED)
 _KILO = Habits(stamp=Stamp.START, same_call=one_step_each, times_tools=True, reasoning_beside=_kilo_reasons_beside)
-_TERMINUS = Habits(stamp=Stamp.END, same_call=one_step_each, costs=Provenance.PRICED, total_cost=Provenance.PRICED)
+_TERMINUS = Habits(
+    stamp=Stamp.END,
+    same_call=one_step_each,
+    costs=Provenance.PRICED,
+    total_cost=Provenance.PRICED,
+    drops_writes=True,
+)
 _WRITES = ("cache_creation_input_tokens", "cache_write_input_tokens", "cache_write_tokens")
 _LITELLM_DETAILS = ("prompt_tokens_details.cache_creation_tokens", "prompt_tokens_details.cache_write_tokens")
 
 AGENTS: dict[str, Habits] = {
-    "antigravity-cli": Habits(same_call=one_step_each, total_cost=Provenance.PRICED),
+    "antigravity-cli": _GEMINI,
     "claude-code": GENERIC,
     "codex": Habits(same_call=one_step_each, costs=Provenance.PRICED, total_cost=Provenance.PRICED),
     "computer-1": _TERMINUS,
     "copilot-cli": Habits(same_call=metrics_on_last, needs_metrics=True),
     "cortex-code": Habits(same_call=split_without_metrics, mixes_cache=True),
     "cursor-cli": Habits(writes_in_prompt=("usage_totals.cacheWriteTokens",)),
-    "eve": Habits(same_call=metrics_on_last, needs_metrics=True),
-    "gemini-cli": Habits(same_call=one_step_each, total_cost=Provenance.PRICED),
+    "devin": Habits(drops_writes=True),
+    "eve": Habits(same_call=metrics_on_last, needs_metrics=True, drops_writes=True),
+    "gemini-cli": _GEMINI,
     "goose": Habits(writes_in_prompt=_WRITES, writes_beside_prompt=()),
     "junie": Habits(same_call=one_step_each, mixes_cache=True),
     "kilo": _KILO,
     "kimi-cli": Habits(writes_in_prompt=("input_cache_creation",), same_call=one_step_each),
-    "mimo": _OPENCODE,
+    "mimo": replace(_OPENCODE, reasoning_beside=_nothing_tells),
     "mini-swe-agent": Habits(writes_in_prompt=_LITELLM_DETAILS, same_call=one_step_each, costs=Provenance.APPORTIONED),
     "muse-code": Habits(stamp=Stamp.START, same_call=one_step_each),
     "openclaw": Habits(same_call=one_step_each),
     "opencode": _OPENCODE,
-    "openhands": Habits(same_call=metrics_on_first, needs_metrics=True, repeats_calls=True),
+    "openhands": Habits(same_call=metrics_on_first, needs_metrics=True, repeats_calls=True, drops_writes=True),
     "pi": Habits(writes_in_prompt=_WRITES, writes_beside_prompt=(), same_call=one_step_each),
-    "qwen-code": Habits(same_call=one_step_each, reasoning_beside=lambda _: False),
+    "qwen-code": Habits(same_call=one_step_each, reasoning_beside=lambda _: False, drops_writes=True),
     "rovodev-cli": Habits(same_call=one_step_each),
     "swe-agent": Habits(stamp=Stamp.NONE, same_call=one_step_each),
     "terminus-2": _TERMINUS,
-    "trae-agent": Habits(same_call=one_step_each),
+    "trae-agent": Habits(same_call=one_step_each, drops_writes=True),
 }
 """By the name that stands in the trajectory."""
 

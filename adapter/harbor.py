@@ -127,7 +127,7 @@ def _trial(
     source = text(result.get("source")) or text(mapping(config.get("task")).get("source"))
     task = _task(result, name)
     times = _agent_times(result)
-    steps = with_request_times(assemble(found.runs, times, findings), result, findings)
+    steps = with_request_times(assemble(found.runs, times, findings, identity.variant.model), result, findings)
     steps = _settled(steps, identity.variant, findings)
     steps = with_asked_tier(steps, mapping(config.get("agent")), identity.variant.model, findings)
     findings.extend(other_models(result, log, {identity.variant.model, *(step.model for step in steps)}))

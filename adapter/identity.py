@@ -61,6 +61,8 @@ _AGENTS = frozenset({
 })
 # fmt: on
 """Agents that a folder's name can tell: Harbor's, without those whose names are too short to be told from words."""
+_GATEWAYS = frozenset({"kilo", "kilocode", "openrouter", "vercel_ai_gateway"})
+"""Providers whose models are named with their makers."""
 _LONGEST_FOLDER = 300
 _WORDS = 12
 """How many words of a folder's name are one agent's or model's at most."""
@@ -146,17 +148,25 @@ def step_model(spelling: str | None, variant: Variant) -> str | None:
 
     The bare name where the variant's provider serves it, or where the provider is not known; else `provider/name`.
     A step rarely names its provider: it is then the variant's, unless that is a maker of models and this is
-    another's.
+    another's. What stands before a slash in the name of a model of a gateway's (`openai/gpt-5`, served by OpenRouter)
+    is its maker.
     """
     if spelling is None or not spelling.strip():
         return None
     model = explicit(spelling)
     provider = model.provider
+    if provider is not None and _is_gateway(variant.provider):
+        served = ModelName(variant.provider, model.name)
+        provider = variant.provider if model.name == variant.model or entries(served) else provider
     if provider is None and model.name != variant.model:
         is_served = variant.provider is not None and entries(ModelName(variant.provider, model.name))
         if not is_served and (variant.provider is None or makes_models(variant.provider)):
             provider = normalise(spelling).provider
     return model.name if provider in (None, variant.provider) else f"{provider}/{model.name}"
+
+
+def _is_gateway(provider: str | None) -> bool:
+    return provider is not None and provider.partition("-")[0] in _GATEWAYS
 
 
 def _agents(result: Json, settings: Json, trajectories: Sequence[TrajectoryFile]) -> list[tuple[str, str | None]]:

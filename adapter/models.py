@@ -67,8 +67,10 @@ _REGION = re.compile(rf"(?:(?P<region>(?:{_GEOGRAPHY})(?:-[a-z]+-\d)?)/|(?P<geog
 _BEDROCK_ID = re.compile(rf"(?:(?:{_GEOGRAPHY})\.)?(?P<maker>[a-z0-9-]+)\.(?P<name>.+)")
 _BEDROCK_VERSION = re.compile(r"(?P<name>.*\d.*)(?:-v\d+:\d+|(?<=\d)-v\d+)")
 """The version of Bedrock's interface to a model; `claude-v2:1` is the model's own."""
-_PATHS = re.compile(r"(?:accounts/[^/]+/(?:models|routers)|@[^/]*|converse|invoke)/(?=.)")
-"""Parts of a spelling that are neither provider nor maker (Fireworks, Cloudflare, Bedrock)."""
+_PATHS = re.compile(r"(?:accounts/[^/]+/(?:models|routers)|@[^/]*|converse|invoke|responses)/(?=.)")
+"""Parts of a spelling that are neither provider nor maker (Fireworks, Cloudflare, Bedrock, OpenAI)."""
+_TURNED = re.compile(r"claude-(?P<version>[4-9](?:[.-]\d)?)-(?P<family>opus|sonnet|haiku)(?![a-z])")
+"""Claude 4 and later as OpenRouter and Cursor spell it: `claude-4.5-sonnet`."""
 _VERTEX_ID = re.compile(r"[^/@]+@(?:20\d{6}|default)")
 _PATHS_ARE_REGIONS = frozenset({"azure", "fireworks_ai", "oci"})
 """Providers that write no maker between their name and the model's."""
@@ -256,7 +258,7 @@ def _split(spelling: str, provider: str, makers: frozenset[str]) -> ModelName:
         else:
             served_by = f"{served_by}-{region['region'] or region['geography']}"
             name = name[region.end() :].strip() or name
-    return ModelName(served_by, name)
+    return ModelName(served_by, _TURNED.sub(r"claude-\g<family>-\g<version>", name))
 
 
 def _plainer(name: str, provider: str | None, makers: frozenset[str]) -> str:
@@ -313,7 +315,7 @@ def _index() -> _Index:
     by_model: dict[ModelName, list[str]] = defaultdict(list)
     for key, model in found.items():
         by_model[ModelName(model.provider, spellings[undated.get(folds[key], folds[key])])].append(key)
-    own = frozenset(first_party.values()).intersection(map(provider_name, makers))
+    own = frozenset(first_party.values()).intersection(map(provider_name, makers)) - {provider_name("vercel")}
     return _Index(spellings, undated, first_party, dict(by_model), makers, own)
 
 

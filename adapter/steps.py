@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 
 from adapter.atif import TrajectoryFile
 from adapter.atif_steps import CallDraft, StepDraft
+from adapter.cache_writes import with_writes
 from adapter.calls import number_calls
 from adapter.latency import left_by_tools
+from adapter.litellm_prices import find_price
+from adapter.price_rates import INPUT, WRITE
 from adapter.service import on_bearers
 from adapter.times import step_times
 from adapter.trajectories import Run
@@ -31,7 +34,9 @@ class _Placed:
     time: tuple[Span, Timing] = _NO_TIME
 
 
-def assemble(runs: Sequence[tuple[str, Run]], within: Mapping[str, Span], findings: list[Finding]) -> tuple[Step, ...]:
+def assemble(
+    runs: Sequence[tuple[str, Run]], within: Mapping[str, Span], findings: list[Finding], model: str | None
+) -> tuple[Step, ...]:
     """All steps of a trial; the files' findings get the steps' numbers in the trial.
 
     A sub-agent's steps follow the step that started it; those of one that nothing is known to have started stand at
@@ -41,6 +46,7 @@ def assemble(runs: Sequence[tuple[str, Run]], within: Mapping[str, Span], findin
         runs: the agent's runs, each with the name of the multi-step trial's step it belongs to.
         within: the agent's own time in each of these steps.
         findings: is told of what was found.
+        model: the variant's, for steps that name none.
     """
     placed = [one for segment, run in runs for one in _in_order(run, segment)]
     for number, one in enumerate(placed, 1):
@@ -49,6 +55,7 @@ def assemble(runs: Sequence[tuple[str, Run]], within: Mapping[str, Span], findin
     _give_calls(placed, threads)
     _give_times(threads, within)
     findings.extend(_count_once(placed))
+    findings.extend(_give_writes(threads, model))
     _give_services(placed)
     findings.extend(_call_findings(placed))
     findings.extend(_file_findings(placed, runs))
@@ -118,6 +125,37 @@ def _count_once(placed: Sequence[_Placed]) -> Iterator[Finding]:
     if repeated:
         message = f"{len(repeated)} steps repeat the metrics of their LLM call: these count once."
         yield Finding("metrics_repeated", Severity.WARNING, message, repeated[0])
+
+
+def _bills_writes(model: str) -> bool:
+    """Whether input that is written to the cache costs more: Anthropic's, and OpenAI's since GPT-5.6."""
+    if "claude" in model.lower():
+        return True
+    price = find_price(None, model)
+    return price is not None and price.rates.get(WRITE, 0.0) > price.rates.get(INPUT, 0.0)
+
+
+def _give_writes(threads: Sequence[Sequence[_Placed]], model: str | None) -> Iterator[Finding]:
+    """Gives calls what they wrote to the cache, where that has a price and their trajectory has no place for it."""
+    steps: list[int] = []
+    unknown = 0
+    for thread in threads:
+        file = thread[0].file
+        if file.convention.counts_writes or not file.convention.habits.drops_writes:
+            continue
+        own = [one for one in thread if one.call is not None and one.draft.tokens is not None]
+        if not own or not all(_bills_writes(one.draft.model or file.model or model or "") for one in own):
+            continue
+        before = [one.draft.tokens for one in own if one.draft.tokens is not None]
+        after = with_writes(before, beside_input=file.convention.excludes_cache)
+        for one, tokens in zip(own, after, strict=True):
+            one.draft.tokens = tokens
+        steps += [one.number for one, was, now in zip(own, before, after, strict=True) if was != now]
+        unknown += sum(was.input is not None and now.input is None for was, now in zip(before, after, strict=True))
+    if steps:
+        less = f"; of {unknown}, and what they were sent, it is not known" if unknown else ""
+        message = f"What {len(steps)} LLM calls wrote to the cache is not counted: taken from what the next read{less}."
+        yield Finding("cache_writes_inferred", Severity.INFO, message, steps[0])
 
 
 def _give_services(placed: Sequence[_Placed]) -> None:

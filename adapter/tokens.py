@@ -14,8 +14,11 @@ from adapter.agents import GENERIC, Habits
 from adapter.loose import EMPTY, Json, as_text, count, mapping, number
 from adapter.trial import Finding, JsonValue, Severity, Tokens
 
-_FOR_AN_HOUR = ("cache_creation.ephemeral_1h_input_tokens",)
-"""Claude Code's key for the part of the cache writes that is kept for an hour."""
+_FOR_AN_HOUR = (
+    "cache_creation.ephemeral_1h_input_tokens",
+    "prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens",
+)
+"""The keys of the part of the cache writes that is kept for an hour: Anthropic's own, and LiteLLM's."""
 _COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens")
 _REASONING = (
     "reasoning_output_tokens",
@@ -99,9 +102,9 @@ def convention_of(metrics: Iterable[Json], habits: Habits, version: str | None =
 
 
 @cache
-def _paths(keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Keys as pairs: `a.b` is what stands under `b` in the object `a`; a plain key has an empty second part."""
-    return tuple((outer, inner) for outer, _, inner in (key.partition(".") for key in keys))
+def _paths(keys: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Keys as paths: `a.b.c` is what stands under `c` in the object `b` of the object `a`."""
+    return tuple((outer, tuple(inner)) for outer, *inner in (key.split(".") for key in keys))
 
 
 def _look(values: Json, keys: tuple[str, ...]) -> tuple[int | None, bool]:
@@ -109,8 +112,10 @@ def _look(values: Json, keys: tuple[str, ...]) -> tuple[int | None, bool]:
     is_there = False
     for outer, inner in _paths(keys):
         value = values.get(outer)
-        if inner and value is not None:
-            value = mapping(value).get(inner)
+        for name in inner:
+            if value is None:
+                break
+            value = mapping(value).get(name)
         if value is not None:
             found = count(value)
             if found is not None:
@@ -168,6 +173,9 @@ def normalise(
         reasoning = _first(extra, _REASONING)
         hour, is_broken_hour = _look(extra, _FOR_AN_HOUR)
         unusable = unusable or is_broken or is_broken_hour
+        misplaced = _first(extra, habits.input_in_output) if habits.input_in_output else None
+        if misplaced and sent is not None and returned is not None and misplaced <= returned:
+            sent, returned = sent + misplaced, returned - misplaced
     if not is_call and convention.is_doubtful:
         unusable = True
     if is_call:

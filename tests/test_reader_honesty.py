@@ -50,7 +50,10 @@ REASONING = [
     ("kilo", "7.0.33", 52, None),
     ("kilo", "7.3.0", 52, "reasoning_undecided"),
     ("kilo", "unknown", 52, "reasoning_undecided"),
-    ("opencode", "1.0", 52, "reasoning_undecided"),
+    ("opencode", "1.3.15", 52, None),
+    ("opencode", "1.3.16", 84, None),
+    ("opencode", "unknown", 52, "reasoning_undecided"),
+    ("mimo", "1.3.16", 52, "reasoning_undecided"),
     ("codex", "1.0", 52, None),
 ]
 

@@ -12,28 +12,35 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapter.costs import Billed, CallCost, StepCost, TrialCost
+from adapter.models import normalise, price_table
 from adapter.prices import BUNDLED, Price, PriceBook
-from adapter.trial import Provenance, Step, Trial
+from adapter.tokens import total as all_tokens
+from adapter.trial import Provenance, Step, Tokens, Trial
 from adapter.trial_findings import OVER
 from pipelines.cost.tokens import calls
 
 _WRONG = frozenset({"reasoning_charged_twice"})
 """Findings that a trial's recorded costs are wrong, its total among them."""
 _BY_HARBOR = "litellm, by Harbor at the time of the run"
+_SHORT = 1.01
+"""By how much recorded costs may miss the run's own total where list prices do not."""
 
 
 def price_trial(trial: Trial, book: PriceBook = BUNDLED) -> TrialCost:
     """The cost of a trial, of each of its LLM calls and of each of its agent steps.
 
     A recorded cost counts unless the data show that it is wrong: where it is an agent's own share of a run's cost
-    (mini-swe-agent's), where a finding says so (an old Kilo charges reasoning twice, in the run's total too), or where
-    the steps' recorded costs sum to more than the run's own total. (One of 0 for tokens
-    used is not in the record: the reader takes it for unknown.) Then, and where nothing is recorded, tokens are priced;
-    if that cannot be done for all of the calls whose costs are wrong, all of the run's calls are given shares of the
-    run's total, as apportioned, or are unknown where it has none.
+    (mini-swe-agent's), where a finding says so (an old Kilo charges reasoning twice, in the run's total too), where
+    the steps' recorded costs sum to more than the run's own total, or to less while their tokens at list price come to
+    it. (One of 0 for tokens used is not in the record: the reader takes it for unknown.) Then, and where nothing is
+    recorded, tokens are priced; if that cannot be done for all of the calls whose costs are wrong, all of the run's
+    calls are given shares of the run's total, as apportioned, or are unknown where it has none. What Harbor computed
+    from LiteLLM's prices is no record: a user's own price counts before it, and so does a price for what Harbor's
+    formula leaves out.
 
     The trial's own total is the recorded one; else the sum of its calls where all are known and the whole run was
-    read; else the run's total tokens times price, where one model served them all.
+    read; else the run's total tokens times price, where one model served them all. A total that Harbor computed counts
+    only where the calls, all priced here, do not hold all of its tokens.
 
     A call's cost is shared over the steps that it produced by the length of what each said and asked for. A regrade
     spent nothing new: its cost is left unknown, so that no attempt counts twice. A cost that is no finite number is not
@@ -114,7 +121,10 @@ def _call(number: int, members: Sequence[Step], trial: Trial, book: PriceBook) -
     recorded = next((step for step in members if step.recorded_cost_usd is not None), None)
     cost = _Cost(billed.usd, Provenance.PRICED, named) if billed is not None else _UNKNOWN
     if recorded is not None and recorded.recorded_cost_usd is not None:
-        cost = _written_down(recorded.recorded_cost_usd, recorded.cost_provenance)
+        is_estimate = recorded.cost_provenance is Provenance.PRICED
+        spelled = members[0].model or trial.variant.model
+        if not (is_estimate and price is not None and named is not None and _is_better(price, named, tokens, spelled)):
+            cost = _written_down(recorded.recorded_cost_usd, recorded.cost_provenance)
     return CallCost(
         call=number,
         steps=tuple(step.number for step in members),
@@ -140,6 +150,19 @@ def _price(model: str | None, trial: Trial, book: PriceBook, at: datetime | None
     return book.find(provider, rest, at)
 
 
+def _is_better(price: Price, named: str, tokens: Tokens | None, model: str | None) -> bool:
+    """Whether a call's price here comes before Harbor's estimate.
+
+    It does where the user has a price of their own, and where Harbor's formula leaves something out: it knows no writes
+    for an hour, no speeds and regions, no service tier that was asked for, and takes the maker's price whoever serves
+    the model.
+    """
+    is_own = price.source != price_table()[0]
+    is_elsewhere = model is not None and price.provider != normalise(model).provider
+    has_hour = tokens is not None and bool(tokens.cache_write_1h)
+    return is_own or is_elsewhere or has_hour or named != str(price)
+
+
 def _written_down(usd: float, provenance: Provenance) -> _Cost:
     """A cost that stands in the trial's files; what Harbor computed names the prices it took."""
     if not math.isfinite(usd):
@@ -158,8 +181,8 @@ def _corrected(found: list[CallCost], trial: Trial) -> list[CallCost]:
     """
     total = _finite(trial.recorded_cost_usd)
     recorded = _finite(sum(one.recorded_usd for one in found if one.recorded_usd is not None))
-    is_over = total is not None and (recorded is None or recorded > total * OVER)
-    made_up = [one.recorded_usd is not None and (is_over or one.provenance is Provenance.APPORTIONED) for one in found]
+    is_off = total is not None and (recorded is None or recorded > total * OVER or _falls_short(found, trial, total))
+    made_up = [one.recorded_usd is not None and (is_off or one.provenance is Provenance.APPORTIONED) for one in found]
     wrong = [one.recorded_usd is not None for one in found] if _is_wrong(trial) else made_up
     if all(one.billed is not None for one, is_wrong in zip(found, wrong, strict=True) if is_wrong):
         return [_priced(one) if is_wrong else one for one, is_wrong in zip(found, wrong, strict=True)]
@@ -175,6 +198,15 @@ def _corrected(found: list[CallCost], trial: Trial) -> list[CallCost]:
         replace(one, usd=total * weight, provenance=Provenance.APPORTIONED, price=None)
         for one, weight in zip(found, weights, strict=True)
     ]
+
+
+def _falls_short(found: Sequence[CallCost], trial: Trial, total: float) -> bool:
+    """Whether recorded costs sum to less than the run's own total, while the same calls at list price come to it."""
+    recorded = [one.recorded_usd for one in found if one.recorded_usd is not None]
+    priced = [one.billed.usd for one in found if one.billed is not None]
+    if not trial.is_whole or not len(recorded) == len(priced) == len(found):
+        return False
+    return sum(recorded) < total / _SHORT and total / _SHORT <= sum(priced) <= total * _SHORT
 
 
 def _is_wrong(trial: Trial) -> bool:
@@ -213,17 +245,33 @@ def _shared(members: Sequence[Step], cost: CallCost) -> list[StepCost]:
 
 def _trial_cost(trial: Trial, found: Sequence[CallCost], book: PriceBook) -> _Cost:
     of_calls = _sum(found)
-    if trial.recorded_cost_usd is not None and not (_is_wrong(trial) and of_calls is not None and trial.is_whole):
+    is_known = of_calls is not None and trial.is_whole
+    if trial.recorded_cost_usd is not None and not (is_known and (_is_wrong(trial) or _is_worse(trial, found))):
         return _written_down(trial.recorded_cost_usd, trial.recorded_cost_provenance)
     if any(cost.provenance is Provenance.APPORTIONED for cost in found):
         return _UNKNOWN  # shares of a total that is not there, which some producers make too large
     if of_calls is not None and trial.is_whole:
         recorded = all(cost.provenance is Provenance.RECORDED for cost in found)
         return _Cost(of_calls, Provenance.RECORDED if recorded else Provenance.PRICED)
+    if any(one.tokens is not None and one.tokens.input is None for one in found):
+        return _UNKNOWN  # what the calls do not tell of their input, the run's counts lack, too
     models = {step.model for step in trial.agent_steps if step.model is not None}
     price = _price(next(iter(models), None), trial, book, trial.time.started_at) if len(models) <= 1 else None
     usd = None if trial.recorded_tokens is None or price is None else price.cost_of_run(trial.recorded_tokens)
     return _UNKNOWN if usd is None else _Cost(usd, Provenance.PRICED, str(price))
+
+
+def _is_worse(trial: Trial, found: Sequence[CallCost]) -> bool:
+    """Whether a run's total is only Harbor's estimate, and the calls hold all of its tokens and have prices here.
+
+    Harbor prices a run of Gemini CLI as one call, without the rates of long prompts.
+    """
+    if trial.recorded_cost_provenance is not Provenance.PRICED or all(one.price in (None, _BY_HARBOR) for one in found):
+        return False
+    own, of_calls = trial.recorded_tokens, all_tokens([one.tokens for one in found])
+    if own is None or of_calls is None:
+        return False
+    return (own.prompt, own.output) == (of_calls.prompt, of_calls.output)
 
 
 def _sum(costs: Sequence[CallCost]) -> float | None:
