@@ -46,7 +46,7 @@ class Request:
         baseline: the variant that the others are compared with; None for the one with the highest pass rate.
         tables: folder for the Parquet tables; None for none.
         export: the form in which the variants' results are printed instead; None for ours.
-        judge: whether to judge the steps, for what was spent in vain.
+        judge: whether to judge the steps, for what was wasted.
         json: whether to print one JSON object.
     """
 

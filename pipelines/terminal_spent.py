@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rich.console import Console
 
 from pipelines.cost.attribution import Parts
@@ -36,6 +38,12 @@ def show_ending(ending: Ending, console: Console) -> None:
     if ending.retries_lost:
         parts.append(f"attempts that Harbor threw away and tried again: {ending.retries_lost}, at a cost nobody knows")
     console.print(line("read: ", "; ".join(parts)))
+
+
+def show_left_out(columns: Collection[str], console: Console) -> None:
+    """The columns for which the terminal has no room, if there are any."""
+    if columns:
+        console.print(line("no room for: ", f"{', '.join(columns)}; a wider terminal and --json have them"))
 
 
 def shares_of(shares: CostShares | None) -> list[str]:

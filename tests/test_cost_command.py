@@ -123,7 +123,7 @@ def test_the_residual_is_a_row_of_its_own_with_the_reasons_that_the_data_show(ki
     (harbor,) = (one for one in trial["compared"] if one["source"] == "harbor")
     assert (harbor["usd"], harbor["prompt_tokens"], harbor["output_tokens"]) == (0.05, 2000, 100)
     shown = kilobench("cost", job.path, "--by", "step").out
-    (row,) = (line.split() for line in shown.splitlines() if line.strip().startswith("unattributed"))
+    (row,) = (line.split() for line in shown.splitlines() if line.split()[:1] == ["unattributed"])
     assert row == ["unattributed", "+$0.0300"]
     assert "The run's own total is $0.0300 more than its steps. The run's own totals hold 2,000 tokens" in shown
 
@@ -144,7 +144,7 @@ def test_a_regrade_costs_nothing_new_and_is_in_no_sum(kilobench: Any, tmp_path: 
     assert "none new" in shown or "at no new cost" in shown
 
 
-def test_the_steps_that_the_rules_call_redundant_or_wrong_are_in_vain(kilobench: Any, tmp_path: Path) -> None:
+def test_the_steps_that_the_rules_call_redundant_or_wrong_are_wasted(kilobench: Any, tmp_path: Path) -> None:
     job = JobBuilder(tmp_path)
     again = ("bash", {"command": "cat a.py"}, "x = 1\n" * 20)
     steps = [agent_step("", again, tokens=(1000 + 300 * number, 50, 0)) for number in range(3)]
@@ -154,7 +154,7 @@ def test_the_steps_that_the_rules_call_redundant_or_wrong_are_in_vain(kilobench:
     assert wasted
     assert trial["wasted_usd"] == pytest.approx(sum(step["own_usd"] + step["carried_usd"] for step in wasted))
     assert {step["is_wasted"] for step in trial["steps"]} == {True, False}
-    assert "✗ In vain, by the rules" in kilobench("cost", job.path, "--by", "step").out
+    assert "✗ Wasted, by the rules" in kilobench("cost", job.path, "--by", "step").out
     (trial,) = kilobench("cost", job.path, "--by", "step", "--json", "--no-judge").json["trials"]
     assert (trial["wasted_usd"], {step["is_wasted"] for step in trial["steps"]}) == (None, {None})
 
@@ -204,8 +204,9 @@ def test_by_trial_and_by_call_a_person_sees_a_row_for_each(kilobench: Any, tmp_p
     spending(job)
     spending(job, "task-b__1", model="nobody/knows", reward=0.0)
     lines = kilobench("cost", job.path).out.splitlines()
-    (known,) = (line.split() for line in lines if line.startswith("job/task-a__1"))
-    (unknown,) = (line.split() for line in lines if line.startswith("job/task-b__1"))
+    (known,) = (line.split() for line in lines if line.startswith("task-a__1"))
+    (unknown,) = (line.split() for line in lines if line.startswith("task-b__1"))
+    assert lines[0] == "job"
     assert known[1:3] + known[3:4] == ["gpt-5-mini", "passed", "≈"]
     assert unknown[1:7] == ["knows", "failed", *["–"] * 4]
     calls = kilobench("cost", job.path, "--by", "call").out.splitlines()

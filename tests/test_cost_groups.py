@@ -280,3 +280,13 @@ def test_a_folder_for_tables_that_cannot_be_written_to_is_told_before_the_work(k
     result = kilobench("cost", job.path, "--tables", "/dev/null/x")
     assert (result.code, result.out) == (2, "")
     assert "/dev/null/x cannot be written to" in result.err
+
+
+def test_names_of_variants_are_shown_as_plain_text(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial("a__1", steps=paid(1.0), model="openai/\x1b[2J\u202e")
+    job.trial("a__2", steps=paid(1.0), version="[red]2\x1b]0;mine\x07")
+    for by in ("variant", "task-category", "trial"):
+        shown = kilobench("cost", job.path, "--by", by).out
+        assert not set(shown) & set("\x1b\x07\u202e")
+        assert "[red]2" in shown
