@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -61,9 +61,9 @@ def show(costing: Costing, by: By, bars: Bars, console: Console) -> None:
 
 
 _TRIAL_COLUMNS = (
-    Column("trial", least=26),
+    Column("trial", least=24),
     Column("variant", least=12),
-    Column("status", least=14),
+    Column("status", least=9),
     *map(Column, ("cost", "residual")),
     *(Column(name, spare=1) for name in SHARES),
     Column("wasted"),
@@ -88,18 +88,27 @@ def _show_trials(costing: Costing, bars: Bars, console: Console) -> Iterator[str
     """
     with bars.showing():
         rows = [(one.trial.job, NamedVariant.of(one.trial.variant), _trial_row(one)) for one in costing.read(bars)]
-    names = fmt.short_names(list(dict.fromkeys(variant for _, variant, _ in rows)))
     for job, found in groupby(rows, itemgetter(0)):
         of_job = list(found)
-        variants = list(dict.fromkeys(variant.variant for _, variant, _ in of_job))
+        variants = list(dict.fromkeys(variant for _, variant, _ in of_job))
+        names = fmt.short_names(variants)
         cells = [row | {"variant": names[variant.variant]} for _, variant, row in of_job]
         absent = {"variant"} if len(variants) == 1 else set[str]()
         if all(row["residual"] in ("$0", fmt.UNKNOWN) for row in cells):
             absent.add("residual")
         columns = [column for column in _TRIAL_COLUMNS if column.name not in absent]
-        title = f"{job}: {variants[0]}" if len(variants) == 1 else job
-        yield from show_table(console, title, columns, [[row[column.name] for column in columns] for row in cells])
+        yield from show_table(
+            console, f"{job}: {_shared(variants)}", columns, [[row[column.name] for column in columns] for row in cells]
+        )
         console.print()
+
+
+def _shared(variants: Sequence[NamedVariant]) -> str:
+    """The variant where there is only one, else the agents."""
+    if len(variants) == 1:
+        return variants[0].variant
+    agents = (one.agent if one.agent_version is None else f"{one.agent}@{one.agent_version}" for one in variants)
+    return ", ".join(sorted(set(agents)))
 
 
 def _trial_row(costed: Costed) -> dict[str, str]:

@@ -22,6 +22,8 @@ def show_ending(ending: Ending, console: Console) -> None:
     """The prices, what was left out and why, and the sum."""
     for price in ending.prices:
         console.print(line("price: ", price))
+    for one in ending.unpriced:
+        console.print(line("no price: ", f"{one.reason} ({one.calls} LLM calls, for example in {one.trial})"))
     if ending.findings:
         count = sum(one.count for one in ending.findings)
         console.print(line("findings: ", f"{count} about the data; kilobench inspect shows them"))

@@ -206,12 +206,43 @@ def test_by_trial_and_by_call_a_person_sees_a_row_for_each(kilobench: Any, tmp_p
     lines = kilobench("cost", job.path).out.splitlines()
     (known,) = (line.split() for line in lines if line.startswith("task-a__1"))
     (unknown,) = (line.split() for line in lines if line.startswith("task-b__1"))
-    assert lines[0] == "job"
+    assert lines[0] == "job: toy@1.0"
     assert known[1:3] + known[3:4] == ["gpt-5-mini", "passed", "≈"]
     assert unknown[1:7] == ["knows", "failed", *["–"] * 4]
     calls = kilobench("cost", job.path, "--by", "call").out.splitlines()
     assert sum(line.split()[:1] == ["2"] for line in calls) == 2
     assert max(map(len, lines + calls)) <= 120
+
+
+LACKING = """[[price]]
+model = "gpt-5-mini"
+provider = "moonshot"
+source = "a page"
+date = 2026-01-01
+input = 1.0
+output = 2.0
+"""
+
+
+def test_it_is_said_why_tokens_have_no_price(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    two = [agent_step("x", at=f"2026-03-01T10:0{at}:00Z") for at in (1, 2)]
+    job.trial("a__1", model="nobody/knows", steps=two)
+    job.trial("b__1", model=None, steps=[agent_step("x")])
+    job.trial("c__1", model="moonshot/gpt-5-mini", steps=[agent_step("x", tokens=(1000, 50, 400))])
+    job.trial("d__1", model="nobody/knows", steps=[agent_step("x", tokens=None)])
+    job.trial("e__1", model="nobody/knows", steps=[agent_step("x", cost=0.1)])
+    prices = tmp_path / "prices.toml"
+    prices.write_text(LACKING)
+    found = kilobench("cost", job.path, "--prices", prices, "--json").json
+    lacking = "prices.toml 2026-01-01 (a page): moonshot/gpt-5-mini has no price for reading from the cache"
+    assert [(one["reason"], one["calls"], one["trial"]) for one in found["unpriced"]] == [
+        ("no table has a price for nobody/knows", 2, "job/a__1"),
+        (lacking, 1, "job/c__1"),
+        ("tokens of a model that is not named", 1, "job/b__1"),
+    ]
+    shown = kilobench("cost", job.path, "--prices", prices).out
+    assert "no price: no table has a price for nobody/knows (2 LLM calls, for example in job/a__1)" in shown
 
 
 def test_what_several_steps_cost_together_and_times_between_stamps_are_marked(kilobench: Any, tmp_path: Path) -> None:

@@ -172,6 +172,16 @@ def test_a_rate_that_is_left_out_is_the_providers_or_unknown(tmp_path: Path) -> 
     assert own.find("acme", "claude-x").cost(reads) == pytest.approx(0.1)  # type: ignore[union-attr]
 
 
+def test_what_a_price_for_all_providers_leaves_out_is_as_the_one_bills_that_serves_the_model(tmp_path: Path) -> None:
+    own, reads = book(tmp_path, M), Tokens(0, 1_000_000, 0, 0)
+    known = own.find("openai", "m")
+    assert known is not None
+    assert known.cost(reads) == known.cost(Tokens(1_000_000, 0, 0, 0))
+    unknown = own.find("acme", "m")
+    assert unknown is not None
+    assert unknown.cost(reads) is None
+
+
 def test_a_file_in_kilobenchs_home_is_found_by_itself() -> None:
     assert PriceBook.of(None) is BUNDLED
     home().mkdir(parents=True, exist_ok=True)
