@@ -73,6 +73,20 @@ def test_the_baseline_of_each_dataset_is_its_own_best(kilobench: Any, tmp_path: 
     assert {(one["dataset"], one["baseline"]) for one in rows} == {("set", CLAUDE), ("other", GPT)}
 
 
+def test_what_has_no_known_cost_is_no_baseline(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial("a__1", agent="oracle", model=None, steps=[])
+    job.trial("a__2", steps=paid(1.0))
+    job.trial("a__3", reward=0.0, steps=paid(1.0))
+    found = variants(kilobench("cost", job.path, "--by", "variant", "--json"))
+    assert {one["baseline"] for one in found.values()} == {GPT}
+    assert found[GPT]["cost"]["efficiency"]["value"] == 1.0
+    nothing = JobBuilder(tmp_path, "nothing")
+    nothing.trial("a__1", agent="oracle", model=None, steps=[])
+    (only,) = variants(kilobench("cost", nothing.path, "--by", "variant", "--json")).values()
+    assert only["baseline"] == only["variant"]
+
+
 def test_without_a_success_completing_is_infinite_and_with_unknown_costs_a_lower_bound(
     kilobench: Any, tmp_path: Path
 ) -> None:
