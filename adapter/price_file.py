@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -188,7 +189,8 @@ def _price(entry: _Entry, model: ModelName, path: Path, number: int) -> Price:
             )
         rates.update(_named(service, tier))
     spelled = entry.model if entry.provider is None else f"{entry.provider}/{entry.model}"
-    return Price(spelled, f"{path.name} {entry.date} ({entry.source})", rates, provider=model.provider)
+    file = os.fsencode(path.name).decode("utf-8", "replace")  # It stands in the tables, which hold text only.
+    return Price(spelled, f"{file} {entry.date} ({entry.source})", rates, provider=model.provider)
 
 
 def _named(service: _Service | _Entry, tier: str | None) -> Iterator[tuple[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from adapter.errors import BadInputError
 from adapter.home import home
+from adapter.price_file import read_prices
 from adapter.prices import BUNDLED, PriceBook, find_price
 from adapter.trial import Service, Tokens
 
@@ -155,6 +157,12 @@ def test_the_price_in_force_at_the_time_counts(tmp_path: Path, at: datetime | No
     found = book(tmp_path, later + M).find("acme", "m", at)
     assert found is not None
     assert found.cost(Tokens(1_000_000, 0, 0, 0)) == pytest.approx(usd)
+
+
+def test_a_price_says_its_file_in_text_that_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"p\xff.toml")
+    path.write_text(M)
+    assert str(read_prices(path).find(None, "m", None)).startswith("p\ufffd.toml ")
 
 
 @pytest.mark.parametrize("tier", [None, "batch"])
