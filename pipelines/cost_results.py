@@ -236,7 +236,7 @@ class CostTotals(CostModel):
 
 
 class Unpriced(CostModel):
-    """LLM calls whose tokens are counted, and whose cost is not known."""
+    """LLM calls whose tokens are counted and have no price: what they cost is known only if recorded, and not why."""
 
     reason: str
     """Why they have no price."""

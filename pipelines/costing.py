@@ -103,7 +103,7 @@ class Costing:
 
     def _count_unpriced(self, trial: str, cost: TrialCost) -> None:
         for call in cost.calls:
-            if call.usd is None and call.unpriced is not None:
+            if call.unpriced is not None:
                 seen = self._unpriced.get(call.unpriced, Unpriced(reason=call.unpriced, calls=0, trial=trial))
                 self._unpriced[call.unpriced] = seen.model_copy(update={"calls": seen.calls + 1})
 

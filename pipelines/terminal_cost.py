@@ -81,13 +81,17 @@ _CALL_COLUMNS = (
 
 
 def _show_trials(costing: Costing, bars: Bars, console: Console) -> Iterator[str]:
-    """A table per job, with a row per trial. What none of the rows has, or all of them share, has no column.
+    """A table per job, with a row per trial; one table where each job has one trial only.
+
+    What none of the rows has, or all of them share, has no column.
 
     Yields:
         the columns for which there was no room.
     """
     with bars.showing():
         rows = [(one.trial.job, NamedVariant.of(one.trial.variant), _trial_row(one)) for one in costing.read(bars)]
+    if len({job for job, _, _ in rows}) == len(rows) > 1:
+        rows = [("", variant, row | {"trial": f"{job}/{row['trial']}"}) for job, variant, row in rows]
     for job, found in groupby(rows, itemgetter(0)):
         of_job = list(found)
         variants = list(dict.fromkeys(variant for _, variant, _ in of_job))

@@ -115,9 +115,10 @@ def _sentences(one: TrialWithSteps, spent: Attribution) -> Iterator[str]:
     if one.llm_calls_explained < (one.llm_calls or 0) and one.shares is not None:
         yield f"The total's shares are over {one.llm_calls_explained} of {one.llm_calls} calls: those that have any."
     for anew in one.compactions:
+        cost = "a cost that is not known" if anew.usd is None else f"a cost of {fmt.money(anew.usd)}"
         yield (
             f"Before step {anew.step} the context was made anew: {fmt.tokens(anew.tokens_before)} tokens became "
-            f"{fmt.tokens(anew.tokens_after)}, at a cost of {fmt.money(anew.usd)}."
+            f"{fmt.tokens(anew.tokens_after)}, at {cost}."
         )
     wasted = [str(step.step) for step in one.steps if step.is_wasted]
     if wasted:

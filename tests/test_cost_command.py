@@ -214,6 +214,14 @@ def test_by_trial_and_by_call_a_person_sees_a_row_for_each(kilobench: Any, tmp_p
     assert max(map(len, lines + calls)) <= 120
 
 
+def test_jobs_of_one_trial_each_share_a_table(kilobench: Any, tmp_path: Path) -> None:
+    jobs = [JobBuilder(tmp_path, name) for name in ("one", "two")]
+    for job in jobs:
+        spending(job)
+    shown = kilobench("cost", *(job.path for job in jobs)).out.splitlines()
+    assert [line.split()[0] for line in shown[:5] if "task" in line] == ["one/task-a__1", "two/task-a__1"]
+
+
 LACKING = """[[price]]
 model = "gpt-5-mini"
 provider = "moonshot"
@@ -237,12 +245,12 @@ def test_it_is_said_why_tokens_have_no_price(kilobench: Any, tmp_path: Path) -> 
     found = kilobench("cost", job.path, "--prices", prices, "--json").json
     lacking = "prices.toml 2026-01-01 (a page): moonshot/gpt-5-mini has no price for reading from the cache"
     assert [(one["reason"], one["calls"], one["trial"]) for one in found["unpriced"]] == [
-        ("no table has a price for nobody/knows", 2, "job/a__1"),
+        ("no table has a price for nobody/knows", 3, "job/a__1"),
         (lacking, 1, "job/c__1"),
         ("tokens of a model that is not named", 1, "job/b__1"),
     ]
     shown = kilobench("cost", job.path, "--prices", prices).out
-    assert "no price: no table has a price for nobody/knows (2 LLM calls, for example in job/a__1)" in shown
+    assert "no price: no table has a price for nobody/knows (3 LLM calls, for example in job/a__1)" in shown
 
 
 def test_what_several_steps_cost_together_and_times_between_stamps_are_marked(kilobench: Any, tmp_path: Path) -> None:
@@ -359,3 +367,16 @@ def test_every_trial_is_written_as_soon_as_it_was_read(kilobench: Any, tmp_path:
         spending(job, f"t__{number}")
     lines = kilobench("cost", job.path, "--by", "step", "--json").out.splitlines()
     assert [json.loads(line.removesuffix(","))["trial"] for line in lines[1:4]] == [f"job/t__{n}" for n in range(3)]
+
+
+def test_the_example_in_the_readme_is_what_the_command_prints(kilobench: Any) -> None:
+    command, example = re.findall(
+        r"^\$ (kilobench cost examples/\S+ --by step)\n(.*?)^```",
+        (REPOSITORY / "README.md").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )[0]
+    name, folder, *options = command.split()[1:]
+    printed = [line.rstrip() for line in kilobench(name, REPOSITORY / folder, *options).out.splitlines()]
+    shown = [line for line in example.splitlines() if line != "…"]
+    assert len(shown) > 10
+    assert [line for line in shown if line not in printed] == []
