@@ -64,6 +64,7 @@ class CallCost:
         billed: what its tokens cost by the price table, also where `usd` is a recorded cost; None where a count or a
             price is not known.
         explained_by: the price that `billed` was computed by.
+        unpriced: why its tokens have no price, where they are counted and have none.
     """
 
     call: int
@@ -75,6 +76,7 @@ class CallCost:
     tokens: Tokens | None = None
     billed: Billed | None = None
     explained_by: str | None = None
+    unpriced: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

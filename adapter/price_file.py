@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -97,6 +98,10 @@ class OwnPrices:
     """The prices in the user's file, by model; a model without a provider is that of whoever serves it."""
 
     by_model: dict[ModelName, tuple[Dated, ...]]
+    _served: dict[ModelName, tuple[Dated, ...]] = field(
+        default_factory=dict[ModelName, tuple[Dated, ...]], init=False, repr=False, compare=False
+    )
+    """Prices without a provider, by the model of the provider that was asked for."""
 
     def find(self, provider: str | None, model: str, at: datetime | None) -> Price | None:
         """The price in force: the latest that does not begin after `at`.
@@ -105,13 +110,22 @@ class OwnPrices:
         they have. Without a time, it is the last one.
         """
         named = explicit(model, provider)
-        dated = self.by_model.get(named) or self.by_model.get(ModelName(None, named.name))
+        dated = self.by_model.get(named) or self._of_whoever_serves(named)
         if not dated:
             return None
         if at is None:
             return dated[-1].price
         day = (at if at.tzinfo is None else at.astimezone(UTC)).date()
         return next((one.price for one in reversed(dated) if one.since <= day), dated[0].price)
+
+    def _of_whoever_serves(self, named: ModelName) -> tuple[Dated, ...]:
+        """The prices of a model without a provider: what they leave out is as the provider bills it that serves it."""
+        if named not in self._served:
+            dated = self.by_model.get(ModelName(None, named.name), ())
+            self._served[named] = tuple(
+                replace(one, price=replace(one.price, provider=named.provider)) for one in dated
+            )
+        return self._served[named]
 
 
 def read_prices(path: Path) -> OwnPrices:
@@ -175,7 +189,8 @@ def _price(entry: _Entry, model: ModelName, path: Path, number: int) -> Price:
             )
         rates.update(_named(service, tier))
     spelled = entry.model if entry.provider is None else f"{entry.provider}/{entry.model}"
-    return Price(spelled, f"{path.name} {entry.date} ({entry.source})", rates, provider=model.provider)
+    file = os.fsencode(path.name).decode("utf-8", "replace")  # It stands in the tables, which hold text only.
+    return Price(spelled, f"{file} {entry.date} ({entry.source})", rates, provider=model.provider)
 
 
 def _named(service: _Service | _Entry, tier: str | None) -> Iterator[tuple[str, float]]:

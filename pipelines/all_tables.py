@@ -34,7 +34,7 @@ def variants_frame(
         trials: the table of trials.
         details: the tables of steps, calls and actions, by name.
         baseline: the variant that the others are compared with; None for the one with the highest pass rate on each
-            dataset, as KiloBench has it; of several, the first by name.
+            dataset, as KiloBench has it, of those whose cost is known; of several, the first by name.
 
     Raises:
         BadInputError: there is no variant of that name.
@@ -53,8 +53,13 @@ def variants_frame(
 
 
 def _best(trials: pd.DataFrame) -> str | None:
-    """The variant with the highest pass rate; None where nothing was attempted."""
-    rates = attempts_of(trials).groupby("variant")["passed"].mean().dropna()
+    """The variant with the highest pass rate; None where nothing was attempted.
+
+    It is one of those with a known cost, if there are any: with another's (an oracle's) none could be compared.
+    """
+    attempts = attempts_of(trials)
+    known = attempts[attempts["variant"].isin(attempts["variant"][attempts["cost_usd"].notna()])]
+    rates = (attempts if known.empty else known).groupby("variant")["passed"].mean().dropna()
     return None if rates.empty else str(rates.astype(float).idxmax())
 
 

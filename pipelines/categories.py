@@ -65,7 +65,15 @@ def load_categories(path: Path | None) -> Categories:
     empty = next((name for name, category in texts.items() if not category), None)
     if empty is not None:
         raise BadInputError(f"{path}: the category of {empty!r} is empty.", "Name one, or take the entry out.")
+    broken = next((text for pair in texts.items() for text in pair if not _is_text(text)), None)
+    if broken is not None:
+        raise BadInputError(f"{path}: {broken!r} holds half a character.", "Write the whole character.")
     return Categories(texts)
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be written: JSON's escapes may name half of a character."""
+    return text.isascii() or not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _look_up(by_name: Mapping[str, str], task: str) -> str | None:

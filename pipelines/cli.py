@@ -195,7 +195,7 @@ def cost(
         typer.Option(help="Print the variants' results as records of Kilo's leaderboard (JSON) instead."),
     ] = None,
     no_judge: Annotated[
-        bool, typer.Option("--no-judge", help="Do not judge the steps: what was spent in vain is not known then.")
+        bool, typer.Option("--no-judge", help="Do not judge the steps: what was wasted is not known then.")
     ] = False,
     json: _Json = False,
 ) -> None:

@@ -235,6 +235,16 @@ class CostTotals(CostModel):
     regrades: int
 
 
+class Unpriced(CostModel):
+    """LLM calls whose tokens are counted and have no price: what they cost is known only if recorded, and not why."""
+
+    reason: str
+    """Why they have no price."""
+    calls: int
+    trial: str
+    """One that has such a call."""
+
+
 class Ending(CostModel):
     """What every `--by` ends with."""
 
@@ -247,6 +257,8 @@ class Ending(CostModel):
     """Attempts that Harbor threw away and tried again: they are not among the trials, and their costs are unknown."""
     prices: tuple[str, ...]
     """The prices that were used, each with its table's version."""
+    unpriced: tuple[Unpriced, ...]
+    """What has no price, by reason."""
 
 
 class CostOfSteps(Ending):

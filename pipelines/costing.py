@@ -19,7 +19,7 @@ from adapter.trial import Trial
 from pipelines.categories import load_categories
 from pipelines.cost import attribute
 from pipelines.cost.attribution import Attribution
-from pipelines.cost_results import CostTotals, Ending
+from pipelines.cost_results import CostTotals, Ending, Unpriced
 from pipelines.costed import Costed
 from pipelines.inspect import Inspection
 from pipelines.judged import Judged, judged, wasted
@@ -46,7 +46,7 @@ class Request:
         baseline: the variant that the others are compared with; None for the one with the highest pass rate.
         tables: folder for the Parquet tables; None for none.
         export: the form in which the variants' results are printed instead; None for ours.
-        judge: whether to judge the steps, for what was spent in vain.
+        judge: whether to judge the steps, for what was wasted.
         json: whether to print one JSON object.
     """
 
@@ -79,6 +79,7 @@ class Costing:
         self._judge = request.judge
         self._is_of_trials = request.is_of_trials
         self._prices: dict[str, None] = {}
+        self._unpriced: dict[str, Unpriced] = {}
         self.inspection = Inspection(find_jobs(list(request.paths)), request.grading, request.book)
         self.notes: Notes | None = None
         if request.tables is not None or not request.is_of_trials:
@@ -97,7 +98,14 @@ class Costing:
             self._note(trial, cost, said, spent)
             used = [price for one in cost.calls for price in (one.price, one.explained_by)] or [cost.price]
             self._prices |= dict.fromkeys(one for one in used if one is not None)
+            self._count_unpriced(trial.name, cost)
             yield Costed(trial, cost, spent, self._categories.of(trial))
+
+    def _count_unpriced(self, trial: str, cost: TrialCost) -> None:
+        for call in cost.calls:
+            if call.unpriced is not None:
+                seen = self._unpriced.get(call.unpriced, Unpriced(reason=call.unpriced, calls=0, trial=trial))
+                self._unpriced[call.unpriced] = seen.model_copy(update={"calls": seen.calls + 1})
 
     def _note(self, trial: Trial, cost: TrialCost, said: Judged | None, spent: Attribution) -> None:
         """Notes a trial for what is said of many together, of which one without a result is no part."""
@@ -124,6 +132,7 @@ class Costing:
             findings=tuple(seen.findings.counts()),
             retries_lost=sum(job.n_retries for job in seen.jobs),
             prices=tuple(sorted(self._prices)),
+            unpriced=tuple(self._unpriced[reason] for reason in sorted(self._unpriced)),
         )
 
     def finish(self) -> ExitCode:

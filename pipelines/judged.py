@@ -28,7 +28,7 @@ class Judged:
 
     @property
     def wasted(self) -> frozenset[int]:
-        """The numbers of the steps that were taken in vain: their tool choice is wrong, or they are redundant."""
+        """The numbers of the steps that are wasted: their tool choice is wrong, or they are redundant."""
         worst = {name: criteria()[name].worst.label for name in _WORTH_TAKING}
         return frozenset(one.step for one in self.verdicts if worst.get(one.criterion) == one.label)
 
@@ -40,5 +40,5 @@ def judged(trial: Trial) -> Judged:
 
 
 def wasted(trial: Trial, said: Judged | None) -> frozenset[int] | None:
-    """The steps that a trial took in vain; None where it was not judged, and for a regrade: it took none anew."""
+    """The steps that are wasted; None where the trial was not judged, and for a regrade: it took none anew."""
     return None if said is None or trial.source_trial_id is not None else said.wasted

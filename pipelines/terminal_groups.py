@@ -11,16 +11,23 @@ from rich.console import Console
 from adapter.actions import Verb
 from pipelines.cost_groups import CategoryCost, CostedVariant, CostOfCategories, CostOfVariants
 from pipelines.terminal import line
-from pipelines.terminal_spent import SHARES, shares_of, show_ending
-from pipelines.terminal_table import Column, table
+from pipelines.terminal_spent import SHARES, shares_of, show_ending, show_left_out
+from pipelines.terminal_table import Column, show_table
 from views import format as fmt
 from views.results import Estimate, Spread
 from views.tables import BEHAVIOUR
 from views.tables import columns as c
 
 _BESIDE_EACH_OTHER = 4
-"""Variants that one table holds: each has a column."""
+"""Variants that one table holds at most: each has a column."""
+_LABELS = 22
+"""Characters of the longest heading of a row."""
+_LEAST = 22
+"""Characters that a variant's column takes at least, with the blanks before it."""
 _VERBS_SHOWN = 4
+_TEXTS = {"category": 12, "variant": 16}
+_SPARE = {"time": 1, "tokens": 1, "spent": 2}
+_MARKS = "(+n out): trials that are no attempts of the agent; ≥ at least; ∞ nothing passed; – unknown."
 _NO_CATEGORY = "uncategorised"
 _ENDINGS = ("timed_out", "broke_off")
 """What is a share of the attempts, and not a quantity of each."""
@@ -38,11 +45,11 @@ def show_variants(result: CostOfVariants, console: Console) -> None:
     for dataset, found in groupby(result.variants, attrgetter("dataset")):
         variants = list(found)
         names = fmt.short_names(variants)
-        for first in range(0, len(variants), _BESIDE_EACH_OTHER):
-            beside = variants[first : first + _BESIDE_EACH_OTHER]
-            headings = [Column("", least=12), *(Column(names[one.variant], least=14) for one in beside)]
-            rows = list(_rows(beside))
-            console.print(table(_title(dataset, variants), headings, rows, console.width))
+        at_once = max(1, min(_BESIDE_EACH_OTHER, (console.width - _LABELS) // _LEAST))
+        for first in range(0, len(variants), at_once):
+            beside = variants[first : first + at_once]
+            headings = [Column("", least=_LABELS), *(Column(names[one.variant], least=_LEAST - 2) for one in beside)]
+            show_table(console, _title(dataset, variants), headings, list(_rows(beside)))
         base = variants[0].baseline
         if base is not None:
             console.print(line("baseline: ", f"{base} (--baseline NAME chooses another)"))
@@ -50,22 +57,27 @@ def show_variants(result: CostOfVariants, console: Console) -> None:
     console.print(
         line("", "In brackets: a 95 % interval, or for how an attempt went, the quartiles; [n/m]: known for n.")
     )
+    console.print(line("", _MARKS))
     show_ending(result, console)
 
 
 def show_categories(result: CostOfCategories, console: Console) -> None:
     """A table per dataset, with a row for each variant on each kind of task."""
+    left_out: dict[str, None] = {}
     for dataset, found in groupby(result.categories, attrgetter("dataset")):
         rows = list(found)
         names = fmt.short_names(rows)
         columns = ["category", "variant", "tasks", "passed", "$/attempt", "spent", "$/success", "tokens", "time"]
         if len(names) == 1:
             columns.remove("variant")
-        headings = [Column(name, least={"category": 12, "variant": 16}.get(name)) for name in columns]
+        headings = [Column(name, least=_TEXTS.get(name), spare=_SPARE.get(name)) for name in columns]
         cells = [_category(one) | {"variant": names[one.variant]} for one in rows]
         title = dataset if len(names) > 1 else f"{dataset}: {rows[0].variant}"
-        console.print(table(title, headings, [[row[name] for name in columns] for row in cells], console.width))
+        found_no_room = show_table(console, title, headings, [[row[name] for name in columns] for row in cells])
+        left_out |= dict.fromkeys(found_no_room)
         console.print()
+    console.print(line("", f"$/attempt, tokens, time: means; $/success: all that was spent over the passes. {_MARKS}"))
+    show_left_out(left_out, console)
     show_ending(result, console)
 
 
@@ -85,7 +97,7 @@ def _rows(variants: Sequence[CostedVariant]) -> Iterator[list[str]]:
     yield row("$ to complete", [_number(one.cost.to_complete, fmt.money) for one in variants])
     yield row("$ per point", [_number(one.cost.per_point, fmt.money) for one in variants])
     yield row("efficiency", [_ratio(one.cost.efficiency, is_base=one.variant == one.baseline) for one in variants])
-    yield row("$ per attempt in vain", [_mean(one.counted["wasted"], fmt.money) for one in variants])
+    yield row("$ per attempt wasted", [_mean(one.counted["wasted"], fmt.money) for one in variants])
     shares = [shares_of(one.shares) for one in variants]
     for place, name in enumerate(SHARES):
         yield row(f"of the cost: {name}", [cells[place] for cells in shares])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from rich.console import Console
 
 from pipelines.cost.attribution import Parts
@@ -20,6 +22,8 @@ def show_ending(ending: Ending, console: Console) -> None:
     """The prices, what was left out and why, and the sum."""
     for price in ending.prices:
         console.print(line("price: ", price))
+    for one in ending.unpriced:
+        console.print(line("no price: ", f"{one.reason} ({one.calls} LLM calls, for example in {one.trial})"))
     if ending.findings:
         count = sum(one.count for one in ending.findings)
         console.print(line("findings: ", f"{count} about the data; kilobench inspect shows them"))
@@ -36,6 +40,12 @@ def show_ending(ending: Ending, console: Console) -> None:
     if ending.retries_lost:
         parts.append(f"attempts that Harbor threw away and tried again: {ending.retries_lost}, at a cost nobody knows")
     console.print(line("read: ", "; ".join(parts)))
+
+
+def show_left_out(columns: Collection[str], console: Console) -> None:
+    """The columns for which the terminal has no room, if there are any."""
+    if columns:
+        console.print(line("no room for: ", f"{', '.join(columns)}; a wider terminal and --json have them"))
 
 
 def shares_of(shares: CostShares | None) -> list[str]:

@@ -12,7 +12,7 @@ from pipelines.cost_results import CostedStep, TrialWithSteps
 from pipelines.costed import Costed, trial_with_steps
 from pipelines.terminal import line
 from pipelines.terminal_spent import ROUNDING, SHARES, shares_in, shares_of, signed, title_of
-from pipelines.terminal_table import Column, cut, table
+from pipelines.terminal_table import Column, cut, show_table
 from views import format as fmt
 
 _LONGEST_REASON = 300
@@ -21,20 +21,28 @@ _OF_FILES = ("read", "edit", "write")
 _STEP_COLUMNS = (
     *map(Column, ("step", "call")),
     Column("did", least=16, is_cut=True),
-    *map(Column, ("cost", "own", "carried", *SHARES, "tokens", "time")),
+    *map(Column, ("cost", "own", "carried")),
+    *(Column(name, spare=1) for name in SHARES),
+    Column("tokens", spare=3),
+    Column("time", spare=2),
 )
 
 
-def show_steps(costed: Costed, console: Console) -> None:
-    """The trial's steps, what is no step's, the sums, and what stands out."""
+def show_steps(costed: Costed, console: Console) -> tuple[str, ...]:
+    """The trial's steps, what is no step's, the sums, and what stands out.
+
+    Returns:
+        the columns for which there was no room.
+    """
     one = trial_with_steps(costed)
     rows = [_step_row(step) for step in one.steps]
     if not rows:
         console.print(line("", f"{title_of(one)}; there is no step"))
-        return
-    console.print(table(title_of(one), _STEP_COLUMNS, [*rows, *_closing_rows(one)], console.width))
+        return ()
+    left_out = show_table(console, title_of(one), _STEP_COLUMNS, [*rows, *_closing_rows(one)])
     for sentence in _sentences(one, costed.spent):
         console.print(line("", sentence))
+    return left_out
 
 
 def _step_row(step: CostedStep) -> list[str]:
@@ -92,7 +100,7 @@ def _closing(name: str, cost: str = "", own: str = "", carried: str = "") -> lis
 
 
 def _sentences(one: TrialWithSteps, spent: Attribution) -> Iterator[str]:
-    """The step that cost most by the end, what is unattributed and why, what was made anew, what was in vain."""
+    """The step that cost most by the end, what is unattributed and why, what was made anew, what was wasted."""
     dearest = max(one.steps, key=_by_the_end, default=None)
     if dearest is not None and (dearest.carried_at_least_usd or 0.0) > ROUNDING:
         yield _dearest(dearest, _words(spent, dearest.step))
@@ -107,14 +115,15 @@ def _sentences(one: TrialWithSteps, spent: Attribution) -> Iterator[str]:
     if one.llm_calls_explained < (one.llm_calls or 0) and one.shares is not None:
         yield f"The total's shares are over {one.llm_calls_explained} of {one.llm_calls} calls: those that have any."
     for anew in one.compactions:
+        cost = "a cost that is not known" if anew.usd is None else f"a cost of {fmt.money(anew.usd)}"
         yield (
             f"Before step {anew.step} the context was made anew: {fmt.tokens(anew.tokens_before)} tokens became "
-            f"{fmt.tokens(anew.tokens_after)}, at a cost of {fmt.money(anew.usd)}."
+            f"{fmt.tokens(anew.tokens_after)}, at {cost}."
         )
     wasted = [str(step.step) for step in one.steps if step.is_wasted]
     if wasted:
         steps = f"step {wasted[0]}" if len(wasted) == 1 else f"steps {', '.join(wasted)}"
-        yield f"✗ In vain, by the rules: {cut(steps, 80)}; {fmt.money(one.wasted_usd)} by the end."
+        yield f"✗ Wasted, by the rules: {cut(steps, 80)}; {fmt.money(one.wasted_usd)} by the end."
 
 
 def _dearest(step: CostedStep, words: str) -> str:

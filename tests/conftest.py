@@ -39,6 +39,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     for name in list(os.environ):
         if name.startswith("OPIK_") and name not in ("OPIK_SENTRY_ENABLE", "OPIK_ANALYTICS_ENABLE"):
             monkeypatch.delenv(name)
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it for its workers
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("KILOBENCH_HOME", str(home / "kilobench"))
     return home

@@ -72,6 +72,7 @@ WRONG = {
     "table.toml": ('a.b = "bugfix"', "'a' is no text", "needs the quotes"),
     "list-of.toml": ('a = ["x"]', "'a' is no text", "one entry per task"),
     "empty.json": ('{"a": " "}', "'a' is empty", "Name one"),
+    "half.json": ('{"a": "\\ud800x"}', "half a character", "the whole character"),
     "twice.json": ('{"a": "x", "a": "y"}', "'a' stands there twice", "one entry per task"),
     "twice.toml": ('a = "x"\na = "y"', "cannot be read", "one entry per task"),
 }

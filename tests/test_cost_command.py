@@ -123,7 +123,7 @@ def test_the_residual_is_a_row_of_its_own_with_the_reasons_that_the_data_show(ki
     (harbor,) = (one for one in trial["compared"] if one["source"] == "harbor")
     assert (harbor["usd"], harbor["prompt_tokens"], harbor["output_tokens"]) == (0.05, 2000, 100)
     shown = kilobench("cost", job.path, "--by", "step").out
-    (row,) = (line.split() for line in shown.splitlines() if line.strip().startswith("unattributed"))
+    (row,) = (line.split() for line in shown.splitlines() if line.split()[:1] == ["unattributed"])
     assert row == ["unattributed", "+$0.0300"]
     assert "The run's own total is $0.0300 more than its steps. The run's own totals hold 2,000 tokens" in shown
 
@@ -144,7 +144,7 @@ def test_a_regrade_costs_nothing_new_and_is_in_no_sum(kilobench: Any, tmp_path: 
     assert "none new" in shown or "at no new cost" in shown
 
 
-def test_the_steps_that_the_rules_call_redundant_or_wrong_are_in_vain(kilobench: Any, tmp_path: Path) -> None:
+def test_the_steps_that_the_rules_call_redundant_or_wrong_are_wasted(kilobench: Any, tmp_path: Path) -> None:
     job = JobBuilder(tmp_path)
     again = ("bash", {"command": "cat a.py"}, "x = 1\n" * 20)
     steps = [agent_step("", again, tokens=(1000 + 300 * number, 50, 0)) for number in range(3)]
@@ -154,7 +154,7 @@ def test_the_steps_that_the_rules_call_redundant_or_wrong_are_in_vain(kilobench:
     assert wasted
     assert trial["wasted_usd"] == pytest.approx(sum(step["own_usd"] + step["carried_usd"] for step in wasted))
     assert {step["is_wasted"] for step in trial["steps"]} == {True, False}
-    assert "✗ In vain, by the rules" in kilobench("cost", job.path, "--by", "step").out
+    assert "✗ Wasted, by the rules" in kilobench("cost", job.path, "--by", "step").out
     (trial,) = kilobench("cost", job.path, "--by", "step", "--json", "--no-judge").json["trials"]
     assert (trial["wasted_usd"], {step["is_wasted"] for step in trial["steps"]}) == (None, {None})
 
@@ -204,13 +204,53 @@ def test_by_trial_and_by_call_a_person_sees_a_row_for_each(kilobench: Any, tmp_p
     spending(job)
     spending(job, "task-b__1", model="nobody/knows", reward=0.0)
     lines = kilobench("cost", job.path).out.splitlines()
-    (known,) = (line.split() for line in lines if line.startswith("job/task-a__1"))
-    (unknown,) = (line.split() for line in lines if line.startswith("job/task-b__1"))
+    (known,) = (line.split() for line in lines if line.startswith("task-a__1"))
+    (unknown,) = (line.split() for line in lines if line.startswith("task-b__1"))
+    assert lines[0] == "job: toy@1.0"
     assert known[1:3] + known[3:4] == ["gpt-5-mini", "passed", "≈"]
     assert unknown[1:7] == ["knows", "failed", *["–"] * 4]
     calls = kilobench("cost", job.path, "--by", "call").out.splitlines()
     assert sum(line.split()[:1] == ["2"] for line in calls) == 2
     assert max(map(len, lines + calls)) <= 120
+
+
+def test_jobs_of_one_trial_each_share_a_table(kilobench: Any, tmp_path: Path) -> None:
+    jobs = [JobBuilder(tmp_path, name) for name in ("one", "two")]
+    for job in jobs:
+        spending(job)
+    shown = kilobench("cost", *(job.path for job in jobs)).out.splitlines()
+    assert [line.split()[0] for line in shown[:5] if "task" in line] == ["one/task-a__1", "two/task-a__1"]
+
+
+LACKING = """[[price]]
+model = "gpt-5-mini"
+provider = "moonshot"
+source = "a page"
+date = 2026-01-01
+input = 1.0
+output = 2.0
+"""
+
+
+def test_it_is_said_why_tokens_have_no_price(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    two = [agent_step("x", at=f"2026-03-01T10:0{at}:00Z") for at in (1, 2)]
+    job.trial("a__1", model="nobody/knows", steps=two)
+    job.trial("b__1", model=None, steps=[agent_step("x")])
+    job.trial("c__1", model="moonshot/gpt-5-mini", steps=[agent_step("x", tokens=(1000, 50, 400))])
+    job.trial("d__1", model="nobody/knows", steps=[agent_step("x", tokens=None)])
+    job.trial("e__1", model="nobody/knows", steps=[agent_step("x", cost=0.1)])
+    prices = tmp_path / "prices.toml"
+    prices.write_text(LACKING)
+    found = kilobench("cost", job.path, "--prices", prices, "--json").json
+    lacking = "prices.toml 2026-01-01 (a page): moonshot/gpt-5-mini has no price for reading from the cache"
+    assert [(one["reason"], one["calls"], one["trial"]) for one in found["unpriced"]] == [
+        ("no table has a price for nobody/knows", 3, "job/a__1"),
+        (lacking, 1, "job/c__1"),
+        ("tokens of a model that is not named", 1, "job/b__1"),
+    ]
+    shown = kilobench("cost", job.path, "--prices", prices).out
+    assert "no price: no table has a price for nobody/knows (3 LLM calls, for example in job/a__1)" in shown
 
 
 def test_what_several_steps_cost_together_and_times_between_stamps_are_marked(kilobench: Any, tmp_path: Path) -> None:
@@ -327,3 +367,16 @@ def test_every_trial_is_written_as_soon_as_it_was_read(kilobench: Any, tmp_path:
         spending(job, f"t__{number}")
     lines = kilobench("cost", job.path, "--by", "step", "--json").out.splitlines()
     assert [json.loads(line.removesuffix(","))["trial"] for line in lines[1:4]] == [f"job/t__{n}" for n in range(3)]
+
+
+def test_the_example_in_the_readme_is_what_the_command_prints(kilobench: Any) -> None:
+    command, example = re.findall(
+        r"^\$ (kilobench cost examples/\S+ --by step)\n(.*?)^```",
+        (REPOSITORY / "README.md").read_text(),
+        re.DOTALL | re.MULTILINE,
+    )[0]
+    name, folder, *options = command.split()[1:]
+    printed = [line.rstrip() for line in kilobench(name, REPOSITORY / folder, *options).out.splitlines()]
+    shown = [line for line in example.splitlines() if line != "…"]
+    assert len(shown) > 10
+    assert [line for line in shown if line not in printed] == []

@@ -73,6 +73,20 @@ def test_the_baseline_of_each_dataset_is_its_own_best(kilobench: Any, tmp_path: 
     assert {(one["dataset"], one["baseline"]) for one in rows} == {("set", CLAUDE), ("other", GPT)}
 
 
+def test_what_has_no_known_cost_is_no_baseline(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial("a__1", agent="oracle", model=None, steps=[])
+    job.trial("a__2", steps=paid(1.0))
+    job.trial("a__3", reward=0.0, steps=paid(1.0))
+    found = variants(kilobench("cost", job.path, "--by", "variant", "--json"))
+    assert {one["baseline"] for one in found.values()} == {GPT}
+    assert found[GPT]["cost"]["efficiency"]["value"] == 1.0
+    nothing = JobBuilder(tmp_path, "nothing")
+    nothing.trial("a__1", agent="oracle", model=None, steps=[])
+    (only,) = variants(kilobench("cost", nothing.path, "--by", "variant", "--json")).values()
+    assert only["baseline"] == only["variant"]
+
+
 def test_without_a_success_completing_is_infinite_and_with_unknown_costs_a_lower_bound(
     kilobench: Any, tmp_path: Path
 ) -> None:
@@ -280,3 +294,13 @@ def test_a_folder_for_tables_that_cannot_be_written_to_is_told_before_the_work(k
     result = kilobench("cost", job.path, "--tables", "/dev/null/x")
     assert (result.code, result.out) == (2, "")
     assert "/dev/null/x cannot be written to" in result.err
+
+
+def test_names_of_variants_are_shown_as_plain_text(kilobench: Any, tmp_path: Path) -> None:
+    job = JobBuilder(tmp_path)
+    job.trial("a__1", steps=paid(1.0), model="openai/\x1b[2J\u202e")
+    job.trial("a__2", steps=paid(1.0), version="[red]2\x1b]0;mine\x07")
+    for by in ("variant", "task-category", "trial"):
+        shown = kilobench("cost", job.path, "--by", by).out
+        assert not set(shown) & set("\x1b\x07\u202e")
+        assert "[red]2" in shown

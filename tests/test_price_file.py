@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from adapter.errors import BadInputError
 from adapter.home import home
+from adapter.price_file import read_prices
 from adapter.prices import BUNDLED, PriceBook, find_price
 from adapter.trial import Service, Tokens
 
@@ -157,6 +159,12 @@ def test_the_price_in_force_at_the_time_counts(tmp_path: Path, at: datetime | No
     assert found.cost(Tokens(1_000_000, 0, 0, 0)) == pytest.approx(usd)
 
 
+def test_a_price_says_its_file_in_text_that_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"p\xff.toml")
+    path.write_text(M)
+    assert str(read_prices(path).find(None, "m", None)).startswith("p\ufffd.toml ")
+
+
 @pytest.mark.parametrize("tier", [None, "batch"])
 def test_a_model_that_costs_nothing_is_known_to(tmp_path: Path, tier: str | None) -> None:
     free = M.replace("= 1\n", "= 0\n").replace("= 2\n", "= 0.0\n").replace('"m"', '"openai/m"')
@@ -170,6 +178,16 @@ def test_a_rate_that_is_left_out_is_the_providers_or_unknown(tmp_path: Path) -> 
     reads = Tokens(0, 1_000_000, 0, 0)
     assert own.find("acme", "m").cost(reads) is None  # type: ignore[union-attr]
     assert own.find("acme", "claude-x").cost(reads) == pytest.approx(0.1)  # type: ignore[union-attr]
+
+
+def test_what_a_price_for_all_providers_leaves_out_is_as_the_one_bills_that_serves_the_model(tmp_path: Path) -> None:
+    own, reads = book(tmp_path, M), Tokens(0, 1_000_000, 0, 0)
+    known = own.find("openai", "m")
+    assert known is not None
+    assert known.cost(reads) == known.cost(Tokens(1_000_000, 0, 0, 0))
+    unknown = own.find("acme", "m")
+    assert unknown is not None
+    assert unknown.cost(reads) is None
 
 
 def test_a_file_in_kilobenchs_home_is_found_by_itself() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from adapter.costs import Billed, CallCost, StepCost, TrialCost
 from adapter.models import normalise, price_table
@@ -18,6 +17,7 @@ from adapter.tokens import total as all_tokens
 from adapter.trial import Provenance, Step, Tokens, Trial
 from adapter.trial_findings import OVER
 from pipelines.cost.tokens import calls
+from pipelines.cost.unpriced import why_unpriced
 
 _WRONG = frozenset({"reasoning_charged_twice"})
 """Findings that a trial's recorded costs are wrong, its total among them."""
@@ -111,7 +111,8 @@ def _call(number: int, members: Sequence[Step], trial: Trial, book: PriceBook) -
     bearer = next((step for step in members if step.tokens is not None), None)
     tokens = None if bearer is None else bearer.tokens
     at = members[0].timestamp or trial.time.started_at
-    price = _price(members[0].model, trial, book, at)
+    model = _model(members[0].model, trial)
+    price = None if model is None else book.find(*model, at)
     billed: Billed | None = None
     named: str | None = None
     if bearer is not None and tokens is not None and price is not None:
@@ -135,19 +136,26 @@ def _call(number: int, members: Sequence[Step], trial: Trial, book: PriceBook) -
         tokens=tokens,
         billed=billed,
         explained_by=named,
+        unpriced=None
+        if billed is not None
+        else why_unpriced(
+            None if model is None else "/".join(filter(None, model)),
+            price,
+            tokens,
+            None if bearer is None else bearer.service,
+            at,
+        ),
     )
 
 
-def _price(model: str | None, trial: Trial, book: PriceBook, at: datetime | None) -> Price | None:
-    """The price of a step's model (`adapter.identity.step_model`): a bare name is served by the variant's provider."""
+def _model(named: str | None, trial: Trial) -> tuple[str | None, str] | None:
+    """A step's model by provider and name (`adapter.identity.step_model`): the variant's provider serves bare names."""
     variant = trial.variant
-    name = model or variant.model
+    name = named or variant.model
     if name is None:
         return None
     provider, slash, rest = name.partition("/")
-    if name == variant.model or not slash:
-        return book.find(variant.provider, name, at)
-    return book.find(provider, rest, at)
+    return (variant.provider, name) if name == variant.model or not slash else (provider, rest)
 
 
 def _is_better(price: Price, named: str, tokens: Tokens | None, model: str | None) -> bool:
@@ -256,7 +264,8 @@ def _trial_cost(trial: Trial, found: Sequence[CallCost], book: PriceBook) -> _Co
     if any(one.tokens is not None and one.tokens.input is None for one in found):
         return _UNKNOWN  # what the calls do not tell of their input, the run's counts lack, too
     models = {step.model for step in trial.agent_steps if step.model is not None}
-    price = _price(next(iter(models), None), trial, book, trial.time.started_at) if len(models) <= 1 else None
+    model = _model(next(iter(models), None), trial) if len(models) <= 1 else None
+    price = None if model is None else book.find(*model, trial.time.started_at)
     usd = None if trial.recorded_tokens is None or price is None else price.cost_of_run(trial.recorded_tokens)
     return _UNKNOWN if usd is None else _Cost(usd, Provenance.PRICED, str(price))
 
