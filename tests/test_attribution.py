@@ -243,6 +243,17 @@ def test_a_prompt_that_shrinks_for_other_reasons_is_no_compaction(tokens: Tokens
     assert (found.calls[1].resent_tokens, found.calls[1].new_tokens) == (tokens.prompt, 0)
 
 
+def test_what_follows_a_prompt_that_shrank_is_new_though_the_one_before_that_was_longer() -> None:
+    calls = spent(
+        trial(
+            step(1, 1, Tokens(1_000, 0, 0, 50), "old"),
+            step(2, 2, Tokens(850, 0, 0, 50), "new"),
+            step(3, 3, Tokens(980, 0, 0, 5)),
+        )
+    ).calls
+    assert [(one.resent_tokens, one.new_tokens) for one in calls] == [(0, 1_000), (850, 0), (900, 80)]
+
+
 def test_the_summary_of_a_sub_agent_is_part_of_what_the_compaction_cost() -> None:
     main = (step(1, 1, Tokens(50_000, 0, 0, 100), "x"), step(3, 3, Tokens(9_000, 0, 0, 50)))
     summary = step(2, 2, Tokens(40_000, 0, 0, 2_000), subagent="toy-summarization-1", parent=1)
@@ -272,6 +283,27 @@ def test_a_later_step_of_a_task_goes_on_with_the_context_if_its_prompt_holds_it(
     made = trial(step(1, 1, Tokens(1_000, 0, 0, 50), segment="one"), step(2, 2, Tokens(prompt, 0, 0, 5), segment="two"))
     assert spent(made).calls[1].resent_tokens == resent
     assert spent(made).calls[1].compaction is None
+
+
+def test_a_later_step_of_a_task_begins_anew_also_after_a_call_that_was_cut_off() -> None:
+    first = step(1, 1, Tokens(100_000, 0, 0, 50), segment="one")
+    made = trial(first, step(2, 2, None, segment="one"), step(3, 3, Tokens(500, 0, 0, 5), segment="two"))
+    last = spent(made).calls[2]
+    assert (last.resent_tokens, last.new_tokens, last.compaction) == (0, 500, None)
+
+
+def test_sub_agents_of_one_name_have_a_context_each() -> None:
+    # Two run at the same time, and their calls take turns.
+    made = trial(
+        step(1, 1, Tokens(9_000, 0, 0, 50), tool_calls=(ToolCall("task", "{}", "a"), ToolCall("task", "{}", "b"))),
+        step(2, 2, Tokens(2_000, 0, 0, 10), subagent="explore", parent=1, parent_call=0),
+        step(3, 3, Tokens(500, 0, 0, 10), subagent="explore", parent=1, parent_call=1),
+        step(4, 4, Tokens(2_100, 0, 0, 10), subagent="explore", parent=1, parent_call=0),
+        step(5, 5, Tokens(600, 0, 0, 10), subagent="explore", parent=1, parent_call=1),
+    )
+    calls = spent(made).calls
+    assert [one.resent_tokens for one in calls] == [0, 0, 0, 2_010, 510]
+    assert not any(one.compaction for one in calls)
 
 
 def test_what_a_user_says_in_between_is_no_steps_cost() -> None:
@@ -376,6 +408,28 @@ REASONS = [
 def test_each_reason_is_given_only_with_what_shows_it(name: str, fields: dict[str, Any]) -> None:
     assert [one for one, _ in spent(replace(LISTING, recorded_cost_usd=5.0, **fields)).residual_reasons] == [name]
     assert spent(replace(LISTING, recorded_cost_usd=5.0)).residual_reasons == ()
+
+
+@pytest.mark.parametrize("fields", [case[2] for case in REASONS], ids=[case[0] for case in REASONS])
+def test_what_no_step_has_is_no_reason_for_a_total_that_is_less_than_the_steps(fields: dict[str, Any]) -> None:
+    found = spent(replace(LISTING, recorded_cost_usd=0.01, **fields))
+    assert found.residual_usd is not None
+    assert found.residual_usd < 0
+    assert found.residual_reasons == ()
+
+
+def test_a_compaction_is_no_reason_where_the_tokens_agree() -> None:
+    steps = (*LISTING.steps, step(5, 4, Tokens(9_000, 0, 0, 5)), step(6, 5, Tokens(3_000, 0, 0, 5)))
+    total = RunTotal("harbor", 5.0, Provenance.RECORDED, Tokens(12_000, 40_100, 30_200, 220))
+    found = spent(replace(LISTING, steps=steps, recorded_cost_usd=5.0, totals=(total,)))
+    assert [name for name, _ in found.residual_reasons] == ["other_prices"]
+
+
+@pytest.mark.parametrize(("at", "reasons"), [(4, []), (1, ["compaction"]), (None, ["compaction"])])
+def test_a_summary_that_is_a_step_with_its_tokens_is_no_reason(at: int | None, reasons: list[str]) -> None:
+    noted = Finding("context_summarised", Severity.INFO, "It was summarised.", at)
+    found = spent(replace(LISTING, recorded_cost_usd=5.0, findings=(noted,)))
+    assert [name for name, _ in found.residual_reasons] == reasons
 
 
 def test_the_time_of_a_step_is_told_apart_where_it_was_recorded() -> None:

@@ -124,7 +124,7 @@ def context(trial: Trial, found: Sequence[CallCost]) -> Context:
     answer, reasoning was left out; where that is seen once, it is taken to be left out in all of that context. What the
     answer does not explain is new. It belongs to the steps whose observations stand between the two calls, and to
     whoever else spoke there, by the lengths of their texts. A prompt that shrinks a little is taken to be the beginning
-    of what was there.
+    of what was there; what it then grows by is laid only as far as it goes beyond the longest one.
     """
     threads = [list(_turns(steps, found)) for steps in _threads(trial)]
     threads = [turns for turns in _joined(threads) if turns]
@@ -178,12 +178,17 @@ def _joined(threads: Sequence[list[_Turn]]) -> list[list[_Turn]]:
     for turns in threads:
         if not turns or turns[0].members[0].subagent:
             joined.append(turns)
-        elif main is not None and (main[-1].prompt or 0) <= (turns[0].prompt or -1):
+        elif main is not None and _last_prompt(main) <= (turns[0].prompt or -1):
             main.extend(turns)
         else:
             main = list(turns)
             joined.append(main)
     return joined
+
+
+def _last_prompt(turns: Sequence[_Turn]) -> int:
+    """Of the last call whose tokens are known: a time-out cuts off the one after it. 0 where none are."""
+    return next((prompt for turn in reversed(turns) if (prompt := turn.prompt) is not None), 0)
 
 
 class _Layout:
@@ -234,13 +239,18 @@ class _Layout:
         self._spoke = []
 
     def _grow(self, turn: _Turn, prompt: int, before: _Turn) -> None:
-        growth = max(0, prompt - self._held)
-        kept = before.visible if self._drops_reasoning else before.output
-        kept = min(kept if kept <= growth else before.visible, growth)
-        new = growth - kept
+        _, new = self._split(prompt - (before.prompt or 0), before)
         self.flows[turn.call.call] = Flow(prompt - new, new)
+        kept, new = self._split(prompt - self._held, before)
         self._put_output(before, kept, self._answered)
         self._put(_divided(new, self._spoke, before, self._answered))
+
+    def _split(self, growth: int, before: _Turn) -> tuple[int, int]:
+        """By how much a prompt grew, as the answer before it and the rest; nothing where it did not."""
+        growth = max(0, growth)
+        kept = before.visible if self._drops_reasoning else before.output
+        kept = min(kept if kept <= growth else before.visible, growth)
+        return kept, growth - kept
 
     def _make_anew(self, turn: _Turn, prompt: int, before: _Turn, first: int) -> None:
         self._done.append(Epoch(tuple(self._calls), tuple(self._items)))
