@@ -110,6 +110,7 @@ SPLITS = [
     ("nothing new", Tokens(1_000, 0, 0, 50), Tokens(1_050, 0, 0, 5), (1_050, 0, 0, 0, 0, 0)),
     ("less than before", Tokens(1_000, 0, 0, 50), Tokens(950, 0, 0, 5), (950, 0, 0, 0, 0, 0)),
     ("reasoning left out", Tokens(1_000, 0, 0, 500, 400), Tokens(1_150, 0, 0, 5), (1_100, 0, 0, 50, 0, 0)),
+    ("nothing but reasoning, left out", Tokens(1_000, 0, 0, 400, 400), Tokens(1_050, 0, 0, 5), (1_000, 0, 0, 50, 0, 0)),
     ("reasoning kept", Tokens(1_000, 0, 0, 500, 400), Tokens(1_700, 0, 0, 5), (1_500, 0, 0, 200, 0, 0)),
 ]
 
@@ -123,6 +124,13 @@ def test_the_six_kinds_of_input_are_overlaps_of_what_was_sent_before_and_what_wa
     assert astuple(found)[:6] == tuple(
         pytest.approx(n * rate * MILLIONTH) for n, rate in zip(kinds, rates, strict=True)
     )
+
+
+def test_where_reasoning_was_left_out_once_it_was_left_out_throughout() -> None:
+    answers = (Tokens(1_000, 0, 0, 500, 400), Tokens(1_150, 0, 0, 500, 400), Tokens(2_150, 0, 0, 5))
+    found = spent(trial(*(step(number, number, tokens, "out") for number, tokens in enumerate(answers, 1))))
+    # The last prompt has room for all of the answer before it; of that, the first pair shows, 100 were sent again.
+    assert [one.new_tokens for one in found.calls] == [1_000, 50, 900]
 
 
 OUTPUTS = [
@@ -207,6 +215,19 @@ def test_a_call_of_unknown_tokens_in_the_middle_closes_nothing_behind_it() -> No
     assert found.steps[2].own_usd == pytest.approx((100 * 15 + 100 * 3) * MILLIONTH)
 
 
+def test_what_only_a_call_of_unknown_tokens_was_sent_before_a_compaction_is_not_known() -> None:
+    dropped = trial(
+        step(1, 1, Tokens(50_000, 0, 0, 100), "one"),
+        step(2, 2, None, "two"),
+        step(3, 3, Tokens(9_000, 0, 0, 50), "three"),
+        step(4, 4, Tokens(9_100, 0, 0, 50)),
+    )
+    found = spent(dropped)
+    assert found.calls[2].compaction is not None
+    assert [one.own_usd is None for one in found.steps] == [True, True, False, False]
+    assert [one.carried_usd is None for one in found.steps] == [True, True, False, False]
+
+
 COMPACTED = trial(
     told(1),
     step(2, 1, Tokens(5_000, 0, 0, 100), "x" * 100),
@@ -230,8 +251,19 @@ def test_a_drop_in_context_is_a_compaction_whose_own_cost_is_named() -> None:
     assert found.steps[1].carried_usd == pytest.approx(2 * 1_000 * 3 * MILLIONTH)
 
 
+def test_of_a_summary_that_was_thought_about_only_what_was_said_goes_on_costing() -> None:
+    thought = replace(COMPACTED.steps[2], tokens=Tokens(50_000, 0, 0, 1_000, 400))
+    found = spent(replace(COMPACTED, steps=(*COMPACTED.steps[:2], thought, *COMPACTED.steps[3:])))
+    assert found.steps[1].carried_usd == pytest.approx(2 * 600 * 3 * MILLIONTH)
+
+
+def test_below_four_fifths_of_the_prompt_before_a_context_was_made_anew() -> None:
+    found = spent(trial(step(1, 1, Tokens(1_000, 0, 0, 50)), step(2, 2, Tokens(799, 0, 0, 5))))
+    assert found.calls[1].compaction is not None
+
+
 NO_COMPACTION = [
-    ("a little less", Tokens(900, 0, 0, 5)),
+    ("a little less", Tokens(800, 0, 0, 5)),
     ("a call that was cut off, and whose count is an estimate", Tokens(500, 0, 0, 0)),
 ]
 
@@ -275,7 +307,7 @@ def test_each_agent_has_a_context_of_its_own() -> None:
     assert not any(one.compaction for one in calls)
 
 
-SEGMENTS = [("goes on", 1_300, 1_050), ("begins anew", 400, 0)]
+SEGMENTS = [("goes on", 1_300, 1_050), ("goes on with nothing more", 1_000, 1_000), ("begins anew", 400, 0)]
 
 
 @pytest.mark.parametrize(("prompt", "resent"), [case[1:] for case in SEGMENTS], ids=[case[0] for case in SEGMENTS])
@@ -295,7 +327,7 @@ def test_a_later_step_of_a_task_begins_anew_also_after_a_call_that_was_cut_off()
 def test_sub_agents_of_one_name_have_a_context_each() -> None:
     # Two run at the same time, and their calls take turns.
     made = trial(
-        step(1, 1, Tokens(9_000, 0, 0, 50), tool_calls=(ToolCall("task", "{}", "a"), ToolCall("task", "{}", "b"))),
+        step(1, 1, Tokens(1_000, 0, 0, 50), tool_calls=(ToolCall("task", "{}", "a"), ToolCall("task", "{}", "b"))),
         step(2, 2, Tokens(2_000, 0, 0, 10), subagent="explore", parent=1, parent_call=0),
         step(3, 3, Tokens(500, 0, 0, 10), subagent="explore", parent=1, parent_call=1),
         step(4, 4, Tokens(2_100, 0, 0, 10), subagent="explore", parent=1, parent_call=0),

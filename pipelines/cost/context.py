@@ -233,9 +233,9 @@ class _Layout:
             self._make_anew(turn, prompt, self._before, self._first)
         else:
             self._grow(turn, prompt, self._before)
+            self.lost -= {step.number for step, _ in self._spoke}  # they are laid, from that call on
         self._calls.append(turn.call)
         self._before, self._answered = turn, len(self._calls)
-        self.lost -= {step.number for step, _ in self._spoke}
         self._spoke = []
 
     def _grow(self, turn: _Turn, prompt: int, before: _Turn) -> None:
