@@ -44,6 +44,15 @@ def test_a_call_of_unknown_tokens_in_the_middle_closes_nothing_behind_it() -> No
     assert found.steps[2].own_usd == pytest.approx((100 * 15 + 100 * 3) * MILLIONTH)
 
 
+def test_what_a_call_of_unknown_cost_was_sent_costs_so_much_at_least() -> None:
+    # Two recorded costs are more than the total, and for one of them there is no price in their place.
+    wrong = [step(2, 2, Tokens(1_200, 0, 0, 100), recorded_cost_usd=3.0), step(3, 3, None, recorded_cost_usd=4.0)]
+    found = spent(trial(step(1, 1, Tokens(1_000, 0, 0, 100), "x"), *wrong, recorded_cost_usd=5.0))
+    assert found.calls[1].usd is None
+    first = found.steps[0]
+    assert (first.own_usd, first.carried_usd, first.carried_at_least_usd) == (None, None, 0)
+
+
 def test_what_only_a_call_of_unknown_tokens_was_sent_before_a_compaction_is_not_known() -> None:
     dropped = trial(
         step(1, 1, Tokens(50_000, 0, 0, 100), "one"),

@@ -7,6 +7,7 @@ apart here follows from how the counts grow.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -104,12 +105,12 @@ def context(trial: Trial, found: Sequence[CallCost]) -> Context:
     of what was there; what it then grows by is laid only as far as it goes beyond the longest one.
     """
     threads = threads_of(trial, found)
-    summaries = [
+    summaries = sorted(
         (turn.members[0].number, turn.call.call)
         for turns in threads
         for turn in turns
         if any(word in turn.members[0].subagent.lower() for word in _SUMMARIES)
-    ]
+    )
     flows: dict[int, Flow] = {}
     epochs: list[Epoch] = []
     lost: set[int] = set()
@@ -155,7 +156,7 @@ class _Layout:
         prompt = turn.prompt
         if prompt is None:
             self._calls.append(turn.call)
-            self.lost |= {step.number for step, _ in self._spoke}
+            self.lost |= {step.number for step in turn.spoke}
             return
         if self._before is None or self._first is None:
             self._first = prompt
@@ -193,9 +194,9 @@ class _Layout:
         self._put([(None, base, 0)])
         self._put_output(before, written, 0)
         self._put([(None, prompt - base - written, 0)])
-        by_others = [
-            call for number, call in self._summaries if before.members[0].number < number < turn.members[0].number
-        ]
+        after, until = before.members[0].number + 1, turn.members[0].number
+        first_other, past = (bisect_left(self._summaries, (number,)) for number in (after, until))
+        by_others = [call for _, call in self._summaries[first_other:past]]
         summary = (before.call.call, *by_others) if is_summary else tuple(by_others)
         self.flows[turn.call.call] = Flow(base, prompt - base, before.prompt, summary)
 
