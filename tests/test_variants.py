@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tabled import Row, action, actions, call, calls, step, steps, trial, trials
 
 from adapter.errors import BadInputError
-from views.economy import per_point, ratio
+from views.economy import Attempts, economy, per_point, ratio
 from views.metrics import by_dataset, variant_results
 from views.results import VariantCost
 from views.tables import BEHAVIOUR, COUNTED, VARIANTS
@@ -243,6 +244,11 @@ drawn = st.lists(
     ),
     max_size=20,
 )
+
+
+def test_what_is_infinite_is_no_lower_bound() -> None:
+    found = economy(Attempts(np.array([1.0, np.nan]), np.array([0, 1]), np.array([False, False])))
+    assert (found.to_complete, found.at_least, found.missing) == (math.inf, False, 1)
 
 
 NOTHING_BELOW = (steps(), calls(), actions())
