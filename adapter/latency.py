@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from adapter.trial import Span, Step, Timing, ToolCall
 
@@ -71,15 +71,14 @@ def _tools(step: Step) -> float | None:
 
 def _together(starts: Sequence[datetime], lengths: Sequence[float]) -> float:
     """Seconds in which any of these was running."""
-    total = 0.0
-    until: datetime | None = None
-    for start, length in sorted(zip(starts, lengths, strict=True)):
-        end = start + timedelta(seconds=length)
-        if until is None or start >= until:
-            total += length
-        elif end > until:
-            total += (end - until).total_seconds()
-        until = end if until is None else max(until, end)
+    # Counted from the first of them: after a time at the end of the calendar there is none.
+    first = min(starts)
+    begun = [(at - first).total_seconds() for at in starts]
+    total = until = 0.0
+    for start, length in sorted(zip(begun, lengths, strict=True)):
+        end = start + length
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
     return total
 
 

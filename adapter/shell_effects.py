@@ -7,6 +7,7 @@ understood counts as neither looking nor writing.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import dropwhile
@@ -17,6 +18,7 @@ from adapter.shell import runs_tests, unwrapped
 # What a command does stands at its beginning; the rest of a longer one is mostly the text that it writes.
 _LONGEST = 20_000
 _LONGEST_PATH = 1_000
+_LONGEST_FLAG = 200
 # How many scripts within scripts (`bash -c '...'`) are looked into.
 _DEEPEST = 3
 
@@ -219,10 +221,15 @@ def _after(words: tuple[str, ...], flag: re.Pattern[str]) -> str | None:
     return words[place + 1] if place + 1 < len(words) else None
 
 
+def _has_flag(words: Iterable[str], flag: str) -> bool:
+    """Whether one of these words is such a flag; on a long one, these patterns would take its length squared."""
+    return any(len(word) <= _LONGEST_FLAG and re.fullmatch(flag, word) for word in words)
+
+
 def _in_place(name: str, rest: tuple[str, ...]) -> bool:
     """Whether `sed` or `perl` changes its files."""
     flag = r"-[nErsuz]*i.*|--in-place.*" if name == "sed" else r"-[a-z0]*i(?:\..*|[a-z]*)"
-    return name in ("sed", "perl") and any(re.fullmatch(flag, word) for word in rest)
+    return name in ("sed", "perl") and _has_flag(rest, flag)
 
 
 def _writes(name: str, rest: tuple[str, ...], operands: list[str]) -> bool:
@@ -238,11 +245,11 @@ def _writes(name: str, rest: tuple[str, ...], operands: list[str]) -> bool:
         case "sort":
             return any(word.startswith(("-o", "--output")) for word in rest)
         case "curl":
-            return any(re.fullmatch(r"-[a-zA-Z]*[oO].*|--output.*|--remote-name", word) for word in rest)
+            return _has_flag(rest, r"-[a-zA-Z]*[oO].*|--output.*|--remote-name")
         case "wget":
             return not any(word == "-" or word.endswith("O-") for word in rest)
         case "tar":
-            return any(re.fullmatch(r"-?[a-zA-Z]*[xc][a-zA-Z]*|--extract|--create", word) for word in rest[:1])
+            return _has_flag(rest[:1], r"-?[a-zA-Z]*[xc][a-zA-Z]*|--extract|--create")
         case "tee":
             return any(not word.startswith("/dev/") for word in operands)
         case _:

@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attributed import LISTING, MILLIONTH, SONNET, spent, step, trial
 from builder import JobBuilder, agent_step, read_one, trajectory, user_step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter.trial import (
-    Finding,
     Provenance,
-    RunTotal,
     Service,
-    Severity,
     Source,
     Span,
-    Status,
     Step,
     Timing,
     Tokens,
@@ -30,40 +27,8 @@ from adapter.trial import (
     Variant,
 )
 from pipelines.cost import attribute, price_trial
-from pipelines.cost.attribution import Attribution, Parts
+from pipelines.cost.attribution import Parts
 from pipelines.cost.breakdown import pie, summed
-
-SONNET = Variant("toy", "1.0", "claude-sonnet-4-5", "anthropic")
-"""In millionths of a dollar per token: 3 in full, 0.3 from the cache, 3.75 into it, 15 of output."""
-MILLIONTH = 1e-6
-
-
-def step(number: int, call: int | None, tokens: Tokens | None, output: str = "", **fields: Any) -> Step:
-    """A step with one tool call of eight characters, and what came back."""
-    made = Step(number, number, Source.AGENT, call=call, tokens=tokens, tool_calls=(ToolCall("sh", "ls -la", output),))
-    return replace(made, **fields)
-
-
-def told(number: int, message: str = "Go on.") -> Step:
-    return Step(number, number, Source.USER, message=message)
-
-
-def trial(*steps: Step, variant: Variant = SONNET, **fields: Any) -> Trial:
-    made = Trial("j", "t", "job", "trial", "task", "set", variant, Status.PASSED, steps)
-    return replace(made, **fields)
-
-
-def spent(made: Trial, **options: Any) -> Attribution:
-    return attribute(made, price_trial(made), **options)
-
-
-# A listing of 20,000 tokens: written to the cache by the call after it, read from there by the one after that.
-LISTING = trial(
-    told(1),
-    step(2, 1, Tokens(0, 0, 10_000, 100), "a listing"),
-    step(3, 2, Tokens(0, 10_000, 20_100, 100)),
-    step(4, 3, Tokens(0, 30_100, 100, 10), tool_calls=(), message="Done."),
-)
 
 
 def test_what_a_step_costs_by_the_end_is_worked_by_hand() -> None:
@@ -110,6 +75,7 @@ SPLITS = [
     ("nothing new", Tokens(1_000, 0, 0, 50), Tokens(1_050, 0, 0, 5), (1_050, 0, 0, 0, 0, 0)),
     ("less than before", Tokens(1_000, 0, 0, 50), Tokens(950, 0, 0, 5), (950, 0, 0, 0, 0, 0)),
     ("reasoning left out", Tokens(1_000, 0, 0, 500, 400), Tokens(1_150, 0, 0, 5), (1_100, 0, 0, 50, 0, 0)),
+    ("nothing but reasoning, left out", Tokens(1_000, 0, 0, 400, 400), Tokens(1_050, 0, 0, 5), (1_000, 0, 0, 50, 0, 0)),
     ("reasoning kept", Tokens(1_000, 0, 0, 500, 400), Tokens(1_700, 0, 0, 5), (1_500, 0, 0, 200, 0, 0)),
 ]
 
@@ -184,104 +150,6 @@ def test_where_only_the_cost_is_known_the_parts_are_not(made: Step, variant: Var
     assert (found.prompt_usd, found.unexplained_usd) == (None, None)
 
 
-def test_a_call_that_nothing_is_known_of_leaves_a_lower_bound_for_what_it_was_sent() -> None:
-    cut_off = step(5, 4, None, tool_calls=(), message="…")
-    found = spent(trial(*LISTING.steps[:3], replace(LISTING.steps[3], tool_calls=()), cut_off))
-    listing = found.steps[0]
-    assert listing.own_usd == spent(LISTING).steps[0].own_usd
-    assert listing.carried_usd is None
-    assert listing.carried_at_least_usd == spent(LISTING).steps[0].carried_usd
-    assert (found.steps[2].own_usd, found.prompt_usd, found.steps[3].own_usd) == (None, None, None)
-
-
-def test_a_call_of_unknown_tokens_in_the_middle_closes_nothing_behind_it() -> None:
-    middle = trial(
-        step(1, 1, Tokens(1_000, 0, 0, 100), "one"),
-        step(2, 2, None, "two"),
-        step(3, 3, Tokens(1_300, 0, 0, 100), "three"),
-        step(4, 4, Tokens(1_500, 0, 0, 100)),
-    )
-    found = spent(middle)
-    assert [one.carried_usd is None for one in found.steps] == [True, True, False, False]
-    assert found.calls[2].new_tokens == 200
-    assert found.steps[2].own_usd == pytest.approx((100 * 15 + 100 * 3) * MILLIONTH)
-
-
-COMPACTED = trial(
-    told(1),
-    step(2, 1, Tokens(5_000, 0, 0, 100), "x" * 100),
-    step(3, 2, Tokens(50_000, 0, 0, 1_000), tool_calls=(), message="A summary of it all."),
-    step(4, 3, Tokens(7_000, 0, 0, 50)),
-    step(5, 4, Tokens(7_250, 0, 0, 50)),
-)
-
-
-def test_a_drop_in_context_is_a_compaction_whose_own_cost_is_named() -> None:
-    found = spent(COMPACTED)
-    assert [one.compaction is None for one in found.calls] == [True, True, False, True]
-    compaction = found.calls[2].compaction
-    assert compaction is not None
-    assert (compaction.step, compaction.before, compaction.after) == (4, 50_000, 7_000)
-    # The call that wrote the summary, and what its successor had to be sent anew beyond the first prompt.
-    assert compaction.usd == pytest.approx((50_000 * 3 + 1_000 * 15 + 2_000 * 3) * MILLIONTH)
-    assert found.calls[2].parts.resent == pytest.approx(5_000 * 3 * MILLIONTH)
-    # The 45,000 tokens that came before are gone; the summary is what goes on costing.
-    assert found.steps[0].carried_usd == pytest.approx(100 * 3 * MILLIONTH)
-    assert found.steps[1].carried_usd == pytest.approx(2 * 1_000 * 3 * MILLIONTH)
-
-
-NO_COMPACTION = [
-    ("a little less", Tokens(900, 0, 0, 5)),
-    ("a call that was cut off, and whose count is an estimate", Tokens(500, 0, 0, 0)),
-]
-
-
-@pytest.mark.parametrize("tokens", [case[1] for case in NO_COMPACTION], ids=[case[0] for case in NO_COMPACTION])
-def test_a_prompt_that_shrinks_for_other_reasons_is_no_compaction(tokens: Tokens) -> None:
-    found = spent(trial(step(1, 1, Tokens(1_000, 0, 0, 50), "out"), step(2, 2, tokens)))
-    assert found.calls[1].compaction is None
-    assert (found.calls[1].resent_tokens, found.calls[1].new_tokens) == (tokens.prompt, 0)
-
-
-def test_the_summary_of_a_sub_agent_is_part_of_what_the_compaction_cost() -> None:
-    main = (step(1, 1, Tokens(50_000, 0, 0, 100), "x"), step(3, 3, Tokens(9_000, 0, 0, 50)))
-    summary = step(2, 2, Tokens(40_000, 0, 0, 2_000), subagent="toy-summarization-1", parent=1)
-    compaction = spent(trial(main[0], summary, main[1])).calls[2].compaction
-    assert compaction is not None
-    assert compaction.usd == pytest.approx((40_000 * 3 + 2_000 * 15) * MILLIONTH)
-
-
-def test_each_agent_has_a_context_of_its_own() -> None:
-    nested = trial(
-        step(1, 1, Tokens(10_000, 0, 0, 100), "report", tool_calls=(ToolCall("task", "{}", "report"),)),
-        step(2, 2, Tokens(2_000, 0, 0, 100), "x", subagent="explore", parent=1, parent_call=0),
-        step(3, 3, Tokens(2_500, 0, 0, 100), subagent="explore", parent=1, parent_call=0),
-        step(4, 4, Tokens(10_400, 0, 0, 100)),
-    )
-    calls = spent(nested).calls
-    assert [one.resent_tokens for one in calls] == [0, 0, 2_100, 10_100]
-    assert [one.new_tokens for one in calls] == [10_000, 2_000, 400, 300]
-    assert not any(one.compaction for one in calls)
-
-
-SEGMENTS = [("goes on", 1_300, 1_050), ("begins anew", 400, 0)]
-
-
-@pytest.mark.parametrize(("prompt", "resent"), [case[1:] for case in SEGMENTS], ids=[case[0] for case in SEGMENTS])
-def test_a_later_step_of_a_task_goes_on_with_the_context_if_its_prompt_holds_it(prompt: int, resent: int) -> None:
-    made = trial(step(1, 1, Tokens(1_000, 0, 0, 50), segment="one"), step(2, 2, Tokens(prompt, 0, 0, 5), segment="two"))
-    assert spent(made).calls[1].resent_tokens == resent
-    assert spent(made).calls[1].compaction is None
-
-
-def test_what_a_user_says_in_between_is_no_steps_cost() -> None:
-    asked = trial(step(1, 1, Tokens(1_000, 0, 0, 50), "x" * 30), told(2, "y" * 90), step(3, 2, Tokens(1_450, 0, 0, 5)))
-    found = spent(asked)
-    # Of the 400 new tokens a quarter came back to the step, and the rest is the user's.
-    assert found.steps[0].own_usd == pytest.approx((50 * 15 + 100 * 3) * MILLIONTH)
-    assert found.prompt_usd == pytest.approx((2 * 1_000 * 3 + 300 * 3) * MILLIONTH)
-
-
 def test_wasted_is_own_and_carried_of_the_steps_that_the_judges_marked() -> None:
     listing = spent(LISTING).steps[0]
     assert listing.own_usd is not None
@@ -334,48 +202,6 @@ def test_costs_that_hold_their_reasoning_twice_are_priced_from_tokens_where_they
     )
     assert (known.usd, known.provenance) == (pytest.approx(0.0045), Provenance.PRICED)
     assert (unknown.usd, unknown.provenance) == (pytest.approx(0.0051), Provenance.RECORDED)
-
-
-def test_the_residual_names_its_reasons_only_where_the_data_show_them() -> None:
-    tokens = Tokens(1_000, 0, 0, 100)
-    made = trial(step(1, 1, tokens), recorded_cost_usd=0.006)
-    assert spent(made).residual_usd == pytest.approx(0.0015)
-    assert spent(made).residual_reasons == ()
-    more = RunTotal("harbor", 0.006, Provenance.RECORDED, Tokens(1_400, 0, 0, 120))
-    found = spent(replace(made, totals=(more,)))
-    assert found.residual_reasons[0][0] == "calls_without_steps"
-    assert "400 tokens sent and 20 returned" in found.residual_reasons[0][1]
-    (source,) = found.compared
-    assert (source.source, source.usd, source.residual_usd) == ("harbor", 0.006, pytest.approx(0.0015))
-    same = replace(more, tokens=tokens)
-    assert [name for name, _ in spent(replace(made, totals=(same,))).residual_reasons] == ["other_prices"]
-    assert spent(replace(made, recorded_cost_usd=0.0045, totals=(more,))).residual_reasons == ()
-
-
-def noticed(code: str) -> dict[str, Any]:
-    return {"findings": (Finding(code, Severity.INFO, "What was noticed."),)}
-
-
-REASONS = [
-    ("a sub-agent that could not be read", "sub_agents", noticed("subagent_missing")),
-    ("calls of another model", "other_models", noticed("calls_of_other_models")),
-    (
-        "steps that were copied with their costs",
-        "copied_context",
-        {"steps": (step(1, None, None, is_copied=True, raw={"cost_usd": 0.25}), *LISTING.steps[1:])},
-    ),
-    (
-        "a summary that is not among the steps",
-        "compaction",
-        {"steps": (*LISTING.steps, step(5, 4, Tokens(9_000, 0, 0, 5)), step(6, 5, Tokens(3_000, 0, 0, 5)))},
-    ),
-]
-
-
-@pytest.mark.parametrize(("name", "fields"), [case[1:] for case in REASONS], ids=[case[0] for case in REASONS])
-def test_each_reason_is_given_only_with_what_shows_it(name: str, fields: dict[str, Any]) -> None:
-    assert [one for one, _ in spent(replace(LISTING, recorded_cost_usd=5.0, **fields)).residual_reasons] == [name]
-    assert spent(replace(LISTING, recorded_cost_usd=5.0)).residual_reasons == ()
 
 
 def test_the_time_of_a_step_is_told_apart_where_it_was_recorded() -> None:
@@ -491,3 +317,25 @@ def test_a_harbor_job_is_followed_from_its_files_to_the_step(tmp_path: Path) -> 
     assert second.parts.resent_cached == pytest.approx(1_000 * 0.3 * MILLIONTH)
     assert second.price is not None
     assert second.price.startswith("litellm ")
+
+
+def test_reasoning_that_split_turns_repeat_is_counted_once() -> None:
+    thought = {"reasoning": "y" * 16}
+    one = step(1, 1, Tokens(10, 0, 0, 100), **thought)
+    other = step(2, 1, None, **thought)
+    parts = spent(trial(one, other)).calls[0].parts
+    # 16 characters of reasoning and two tool calls of 8.
+    assert (parts.reasoning, parts.tool_calls) == (pytest.approx(50 * 15 * MILLIONTH),) * 2
+
+
+def test_nothing_has_no_shares() -> None:
+    assert pie(Parts(*(0.0,) * 9, unexplained=0.5)) is None
+
+
+def test_a_cost_that_is_known_to_be_wrong_and_cannot_be_replaced_is_unknown_and_so_is_what_it_was_spent_on() -> None:
+    priced = step(1, 1, Tokens(1_000, 0, 0, 100), recorded_cost_usd=3.0, cost_provenance=Provenance.PRICED)
+    made = trial(priced, step(2, 2, None, recorded_cost_usd=4.0), step(3, 3, None), recorded_cost_usd=5.0)
+    first = spent(made).calls[0]
+    assert (first.usd, first.provenance, first.price, first.recorded_usd) == (None, Provenance.UNKNOWN, None, 3.0)
+    assert first.parts == Parts()
+    assert (spent(made).steps[0].own_usd, spent(made).steps[0].carried_usd) == (None, None)

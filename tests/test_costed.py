@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import StringIO
 
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from records import trials
 from rich.cells import cell_len
 from rich.console import Console
@@ -36,15 +38,19 @@ def test_json_holds_any_trial_and_no_number_that_is_none(trial: Trial) -> None:
         json.dumps(said.model_dump(mode="json"), allow_nan=False)
 
 
-@ANY
-@given(trials())
-def test_the_tables_hold_any_trial(trial: Trial) -> None:
-    one = costed(trial)
-    said = judged(trial)
-    assert len(frame([trial_row(trial, one.cost, said, one.spent, "x")], TRIALS)) == 1
-    assert len(frame(step_rows(trial, one.spent, said), STEPS)) == len(trial.steps)
-    assert len(frame(call_rows(trial, one.spent), CALLS)) == len(one.spent.calls)
-    assert len(frame(action_rows(trial), ACTIONS)) == sum(len(step.tool_calls) for step in trial.agent_steps)
+@settings(ANY, max_examples=25)  # Checking a table takes long, whatever is in it: so many trials stand in each.
+@given(st.lists(trials(), min_size=1, max_size=8))
+def test_the_tables_hold_any_trial(drawn: list[Trial]) -> None:
+    some = [costed(replace(trial, trial=f"trial-{number}")) for number, trial in enumerate(drawn)]
+    said = {one.trial.name: judged(one.trial) for one in some}
+    rows = (trial_row(one.trial, one.cost, said[one.trial.name], one.spent, "x") for one in some)
+    assert len(frame(rows, TRIALS)) == len(some)
+    steps = (row for one in some for row in step_rows(one.trial, one.spent, said[one.trial.name]))
+    assert len(frame(steps, STEPS)) == sum(len(one.trial.steps) for one in some)
+    calls = (row for one in some for row in call_rows(one.trial, one.spent))
+    assert len(frame(calls, CALLS)) == sum(len(one.spent.calls) for one in some)
+    actions = (row for one in some for row in action_rows(one.trial))
+    assert len(frame(actions, ACTIONS)) == sum(len(step.tool_calls) for one in some for step in one.trial.agent_steps)
 
 
 @ANY

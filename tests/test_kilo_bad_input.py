@@ -274,6 +274,16 @@ def test_a_database_beyond_the_bound_is_refused(tmp_path: Path, monkeypatch: pyt
         read_database(path)
 
 
+def test_of_what_is_said_of_a_session_the_beginning_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "kilo.db"
+    log = short()
+    log.sessions[ROOT]["title"] = "x" * 1_000_000
+    log.database(path)
+    found = read_database(path)
+    assert found.sessions[ROOT].title == "x" * 4_096
+    assert found.sessions[ROOT].created == START
+
+
 def test_work_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "kilo.db"
     log = short()

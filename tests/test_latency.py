@@ -73,3 +73,9 @@ def test_tools_take_no_more_than_all_of_them_and_no_less_than_the_longest(calls:
     found = step_latency(step(calls, 200))
     assert found.tools == len(covered)
     assert found.model == 200 - len(covered)
+
+
+def test_tools_at_the_end_of_the_calendar_are_timed_too() -> None:
+    last = datetime.max.replace(tzinfo=UTC)
+    calls = (ToolCall("bash", {}, seconds=5.0, started_at=last), ToolCall("bash", {}, seconds=3.0, started_at=last))
+    assert step_latency(Step(1, 1, Source.AGENT, tool_calls=calls)).tools == 5

@@ -380,6 +380,14 @@ FOLLOWS = {
     "others have": (
         "gemini", LONG | {"input_cost_per_token_priority": 2e-6}, Tokens(300_000, 0, 0, 0), "priority", 1_800_000
     ),
+    "what is read for nothing is so at any tier": (
+        "openai",
+        {"cache_read_input_token_cost": 0.0, "output_cost_per_token_priority": 4e-6},
+        Tokens(0, 1_000, 0, 100),
+        "priority",
+        400,
+    ),
+    "OpenAI has its discount on long prompts": ("openai", LONG | HALF, Tokens(300_000, 0, 0, 0), "batch", 450_000),
     "a discount holds for long prompts": ("anthropic", LONG | HALF, Tokens(300_000, 0, 0, 0), "batch", 450_000),
 }  # fmt: skip
 

@@ -213,3 +213,11 @@ def test_no_text_takes_long(text: str) -> None:
     start = time.process_time()
     command_effects(text)
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("command", [f"tar {'x' * 19_000}1", f"perl -{'i' * 19_000}!", f"curl '-{'o' * 19_000}\n'"])
+def test_no_flag_takes_long(command: str) -> None:
+    start = time.process_time()
+    for _ in range(10):
+        command_effects(command)
+    assert time.process_time() - start < 2

@@ -42,6 +42,10 @@ MAX_ROWS = 1_000_000
 """How many messages and parts of one session are read, its sub-agents' among them."""
 MAX_SESSION_BYTES = MAX_BYTES
 """How large they may be together."""
+MAX_SESSIONS = 100_000
+"""How many sessions are looked at for the one that is meant."""
+_LONGEST = 4_096
+"""Characters that are read of what is said of a session: a path can have so many."""
 _COLUMNS = {
     "session": {"id", "parent_id", "version", "time_created"},
     "message": {"id", "session_id", "time_created", "data"},
@@ -183,7 +187,8 @@ def _columns(connection: sqlite3.Connection, name: str) -> list[str]:
 
 
 def _sessions(connection: sqlite3.Connection, columns: list[str]) -> Iterator[Session]:
-    for row in connection.execute(f"select {', '.join(columns)} from session limit {MAX_ROWS}"):  # noqa: S608  (our own)
+    read = ", ".join(one if one == "time_created" else f"substr({one}, 1, {_LONGEST}) as {one}" for one in columns)
+    for row in connection.execute(f"select {read} from session limit {MAX_SESSIONS}"):  # noqa: S608  (our own)
         known = {column: row[column] for column in columns}
         model = _read(known["model"], "a session's model", []) if known.get("model") else None
         yield Session(

@@ -11,9 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from adapter.loose import Json, count, mapping, number
-
-_MOST_USD = 1e6
-"""The largest cost that is believed, in US dollars."""
+from adapter.tokens import MOST_USD
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ def usage_of(finish: Json) -> Usage:
         cache_read=read,
         cache_write=write,
         reasoning=reasoning,
-        cost=cost if cost is not None and 0 <= cost <= _MOST_USD else None,
+        cost=cost if cost is not None and 0 <= cost <= MOST_USD else None,
         reasoning_in_output=has_total and reasoning > 0 and total == prompt + output,
     )
 

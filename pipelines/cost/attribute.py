@@ -33,6 +33,7 @@ def attribute(trial: Trial, cost: TrialCost, *, wasted: Collection[int] | None =
     of_call = {one.call: parts(one, where.flows.get(one.call), members[one.call]) for one in cost.calls}
     steps = _steps(trial, cost, of_call, again, wasted)
     sources = compared(trial, cost)
+    costs = {one.call: one.usd for one in cost.calls}
     is_known = bool(cost.calls) and all(one.known for one in of_call.values())
     unexplained = [one.unexplained for one in of_call.values() if one.unexplained is not None]
     return Attribution(
@@ -43,8 +44,8 @@ def attribute(trial: Trial, cost: TrialCost, *, wasted: Collection[int] | None =
         residual_reasons=residual_reasons(trial, cost, where, sources),
         is_apportioned=any(one.provenance is Provenance.APPORTIONED for one in cost.calls),
         steps=steps,
-        calls=tuple(_call(one, members[one.call], of_call[one.call], where, cost.calls) for one in cost.calls),
-        prompt_usd=again.prompt if is_known and not again.is_prompt_open else None,
+        calls=tuple(_call(one, members[one.call], of_call[one.call], where, costs) for one in cost.calls),
+        prompt_usd=again.prompt if is_known else None,
         unexplained_usd=sum(unexplained) if is_known else None,
         wasted_usd=_wasted(steps),
         compared=sources,
@@ -112,7 +113,7 @@ def _wasted(steps: Sequence[StepSpend]) -> float | None:
 
 
 def _call(
-    cost: CallCost, members: Sequence[Step], broken: Parts, where: Context, found: Sequence[CallCost]
+    cost: CallCost, members: Sequence[Step], broken: Parts, where: Context, costs: Mapping[int, float | None]
 ) -> CallSpend:
     first = members[0]
     flow = where.flows.get(cost.call)
@@ -131,16 +132,16 @@ def _call(
         resent_tokens=None if flow is None else flow.resent,
         new_tokens=None if flow is None else flow.new,
         time=Span(first.time.started_at, members[-1].time.finished_at),
-        compaction=None if flow is None else _compaction(cost, first, broken, flow, found),
+        compaction=None if flow is None else _compaction(cost, first, broken, flow, costs),
     )
 
 
-def _compaction(cost: CallCost, first: Step, broken: Parts, flow: Flow, found: Sequence[CallCost]) -> Compaction | None:
+def _compaction(
+    cost: CallCost, first: Step, broken: Parts, flow: Flow, costs: Mapping[int, float | None]
+) -> Compaction | None:
     """What making this call's context anew cost: its new input, and the calls that wrote the summary."""
     if flow.before is None:
         return None
-    known = (broken.new, broken.new_cached, broken.new_written)
-    summaries = [one.usd for one in found if one.call in flow.summary]
-    costs = [*known, *summaries]
-    usd = None if any(one is None for one in costs) else sum(one for one in costs if one is not None)
+    spent = [broken.new, broken.new_cached, broken.new_written, *map(costs.get, flow.summary)]
+    usd = None if None in spent else sum(one for one in spent if one is not None)
     return Compaction(cost.call, first.number, flow.before, flow.resent + flow.new, usd)

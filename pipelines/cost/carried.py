@@ -25,8 +25,7 @@ class Carried:
         again: all that its words cost after that, as far as it is known.
         open: the steps whose words were sent in calls of unknown cost: their `again` is a lower bound.
         open_entry: the steps for which even the first time is not known.
-        prompt: what instructions, tasks and contexts made anew cost.
-        is_prompt_open: whether that is a lower bound.
+        prompt: what instructions, tasks and contexts made anew cost; a lower bound where a call's cost is not known.
     """
 
     entry: dict[int, float] = field(default_factory=dict[int, float])
@@ -34,7 +33,6 @@ class Carried:
     open: set[int] = field(default_factory=set[int])
     open_entry: set[int] = field(default_factory=set[int])
     prompt: float = 0.0
-    is_prompt_open: bool = False
 
 
 def carried(context: Context) -> Carried:
@@ -54,8 +52,7 @@ def carried(context: Context) -> Carried:
 def _add(epoch: Epoch, found: Carried) -> None:
     import numpy as np  # Whoever only prices does without it.
 
-    unknown = [number for number, call in enumerate(epoch.calls) if _stretches(call) is None]
-    last_unknown = unknown[-1] if unknown else -1
+    last_unknown = max((number for number, call in enumerate(epoch.calls) if _stretches(call) is None), default=-1)
     if not epoch.items:
         return
     starts = np.array([item.start for item in epoch.items])
@@ -63,17 +60,15 @@ def _add(epoch: Epoch, found: Carried) -> None:
     places, integral = _integral(epoch.calls)
     costs = np.interp(ends, places, integral) - np.interp(starts, places, integral)
     for item, cost in zip(epoch.items, costs.tolist(), strict=True):
-        is_open = item.since <= last_unknown
         if item.step is None:
             found.prompt += cost
-            found.is_prompt_open |= is_open or bool(unknown and unknown[0] < item.since)
             continue
         first = 0.0 if item.is_output else _once(epoch.calls[item.since], item)
         if first is None:
             found.open_entry.add(item.step)
         found.entry[item.step] = found.entry.get(item.step, 0.0) + (first or 0.0)
         found.again[item.step] = found.again.get(item.step, 0.0) + max(0.0, cost - (first or 0.0))
-        if is_open:
+        if item.since <= last_unknown:
             found.open.add(item.step)
 
 

@@ -7,13 +7,15 @@ apart here follows from how the counts grow.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from adapter.costs import CallCost
 from adapter.trial import Step, Trial
 from pipelines.cost.pricing import arguments_length, shares
+from pipelines.cost.turns import Turn, threads_of
 
 _COMPACTED = 0.8
 """A prompt below this share of the one before was made anew. (Agents that clear old results, and counts that are
@@ -91,49 +93,24 @@ type _Part = tuple[int | None, float, int]
 """A stretch that is still to be laid: whose it is, its tokens, and `Item.since`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """A call, the steps that it produced, and who spoke before it, from the first step of the call before on."""
-
-    call: CallCost
-    members: tuple[Step, ...]
-    spoke: tuple[Step, ...]
-
-    @property
-    def prompt(self) -> int | None:
-        return None if self.call.tokens is None else self.call.tokens.prompt
-
-    @property
-    def output(self) -> int:
-        return 0 if self.call.tokens is None else self.call.tokens.output or 0
-
-    @property
-    def visible(self) -> int:
-        """The output but for its reasoning."""
-        reasoning = None if self.call.tokens is None else self.call.tokens.reasoning
-        return max(0, self.output - (reasoning or 0))
-
-
 def context(trial: Trial, found: Sequence[CallCost]) -> Context:
     """What each call of a trial was sent.
 
-    Every agent and sub-agent has a context of its own. A step of a multi-step trial goes on with the one before if its
-    first prompt is no smaller than the last.
+    Every agent and sub-agent has a context of its own (`pipelines.cost.turns`).
 
     Between two calls a prompt grows by what the model answered, then by what came back. Where it grows by less than the
     answer, reasoning was left out; where that is seen once, it is taken to be left out in all of that context. What the
     answer does not explain is new. It belongs to the steps whose observations stand between the two calls, and to
     whoever else spoke there, by the lengths of their texts. A prompt that shrinks a little is taken to be the beginning
-    of what was there.
+    of what was there; what it then grows by is laid only as far as it goes beyond the longest one.
     """
-    threads = [list(_turns(steps, found)) for steps in _threads(trial)]
-    threads = [turns for turns in _joined(threads) if turns]
-    summaries = [
+    threads = threads_of(trial, found)
+    summaries = sorted(
         (turn.members[0].number, turn.call.call)
         for turns in threads
         for turn in turns
         if any(word in turn.members[0].subagent.lower() for word in _SUMMARIES)
-    ]
+    )
     flows: dict[int, Flow] = {}
     epochs: list[Epoch] = []
     lost: set[int] = set()
@@ -147,45 +124,6 @@ def context(trial: Trial, found: Sequence[CallCost]) -> Context:
     return Context(flows, tuple(epochs), frozenset(lost))
 
 
-def _threads(trial: Trial) -> list[list[Step]]:
-    """The steps of each agent and sub-agent, in order."""
-    threads: dict[tuple[object, ...], list[Step]] = {}
-    for step in trial.steps:
-        threads.setdefault((step.segment, step.subagent, step.parent, step.parent_call), []).append(step)
-    return list(threads.values())
-
-
-def _turns(steps: Sequence[Step], found: Iterable[CallCost]) -> Iterator[_Turn]:
-    by_call = {one.call: one for one in found}
-    members: dict[int, list[Step]] = {}
-    for step in steps:
-        if step.is_agent and step.call is not None:
-            members.setdefault(step.call, []).append(step)
-    begun: set[int] = set()
-    spoke: list[Step] = []
-    for step in steps:
-        if step.is_agent and step.call in members and step.call not in begun:
-            begun.add(step.call)
-            yield _Turn(by_call[step.call], tuple(members[step.call]), tuple(spoke))
-            spoke = []
-        spoke.append(step)
-
-
-def _joined(threads: Sequence[list[_Turn]]) -> list[list[_Turn]]:
-    """The threads, with those of one agent in several steps of a task that go on with one another as one."""
-    joined: list[list[_Turn]] = []
-    main: list[_Turn] | None = None
-    for turns in threads:
-        if not turns or turns[0].members[0].subagent:
-            joined.append(turns)
-        elif main is not None and (main[-1].prompt or 0) <= (turns[0].prompt or -1):
-            main.extend(turns)
-        else:
-            main = list(turns)
-            joined.append(main)
-    return joined
-
-
 class _Layout:
     """One agent's context as its calls pass by.
 
@@ -194,7 +132,7 @@ class _Layout:
         lost: the steps whose words went to a call that nothing is known of.
     """
 
-    def __init__(self, turns: Sequence[_Turn], summaries: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, turns: Sequence[Turn], summaries: Sequence[tuple[int, int]]) -> None:
         self.flows: dict[int, Flow] = {}
         self.lost: set[int] = set()
         self._drops_reasoning = _drops_reasoning(turns)
@@ -204,7 +142,7 @@ class _Layout:
         self._items: list[Item] = []
         self._held = 0
         self._first: int | None = None
-        self._before: _Turn | None = None
+        self._before: Turn | None = None
         self._answered = 0
         self._spoke: list[tuple[Step, int]] = []
 
@@ -212,13 +150,13 @@ class _Layout:
         """All epochs, the last one among them."""
         return [*self._done, Epoch(tuple(self._calls), tuple(self._items))]
 
-    def add(self, turn: _Turn) -> None:
+    def add(self, turn: Turn) -> None:
         """Takes the next call."""
         self._spoke += [(step, len(self._calls)) for step in turn.spoke]
         prompt = turn.prompt
         if prompt is None:
             self._calls.append(turn.call)
-            self.lost |= {step.number for step, _ in self._spoke}
+            self.lost |= {step.number for step in turn.spoke}
             return
         if self._before is None or self._first is None:
             self._first = prompt
@@ -228,21 +166,26 @@ class _Layout:
             self._make_anew(turn, prompt, self._before, self._first)
         else:
             self._grow(turn, prompt, self._before)
+            self.lost -= {step.number for step, _ in self._spoke}  # they are laid, from that call on
         self._calls.append(turn.call)
         self._before, self._answered = turn, len(self._calls)
-        self.lost -= {step.number for step, _ in self._spoke}
         self._spoke = []
 
-    def _grow(self, turn: _Turn, prompt: int, before: _Turn) -> None:
-        growth = max(0, prompt - self._held)
-        kept = before.visible if self._drops_reasoning else before.output
-        kept = min(kept if kept <= growth else before.visible, growth)
-        new = growth - kept
+    def _grow(self, turn: Turn, prompt: int, before: Turn) -> None:
+        _, new = self._split(prompt - (before.prompt or 0), before)
         self.flows[turn.call.call] = Flow(prompt - new, new)
+        kept, new = self._split(prompt - self._held, before)
         self._put_output(before, kept, self._answered)
         self._put(_divided(new, self._spoke, before, self._answered))
 
-    def _make_anew(self, turn: _Turn, prompt: int, before: _Turn, first: int) -> None:
+    def _split(self, growth: int, before: Turn) -> tuple[int, int]:
+        """By how much a prompt grew, as the answer before it and the rest; nothing where it did not."""
+        growth = max(0, growth)
+        kept = before.visible if self._drops_reasoning else before.output
+        kept = min(kept if kept <= growth else before.visible, growth)
+        return kept, growth - kept
+
+    def _make_anew(self, turn: Turn, prompt: int, before: Turn, first: int) -> None:
         self._done.append(Epoch(tuple(self._calls), tuple(self._items)))
         self._calls, self._items, self._held = [], [], 0
         base = min(first, prompt)
@@ -251,13 +194,13 @@ class _Layout:
         self._put([(None, base, 0)])
         self._put_output(before, written, 0)
         self._put([(None, prompt - base - written, 0)])
-        by_others = [
-            call for number, call in self._summaries if before.members[0].number < number < turn.members[0].number
-        ]
+        after, until = before.members[0].number + 1, turn.members[0].number
+        first_other, past = (bisect_left(self._summaries, (number,)) for number in (after, until))
+        by_others = [call for _, call in self._summaries[first_other:past]]
         summary = (before.call.call, *by_others) if is_summary else tuple(by_others)
         self.flows[turn.call.call] = Flow(base, prompt - base, before.prompt, summary)
 
-    def _put_output(self, turn: _Turn, tokens: int, since: int) -> None:
+    def _put_output(self, turn: Turn, tokens: int, since: int) -> None:
         parts = zip(turn.members, shares(turn.members), strict=True)
         self._put([(step.number, tokens * share, since) for step, share in parts], is_output=True)
 
@@ -271,7 +214,7 @@ class _Layout:
         self._held = round(start)
 
 
-def _drops_reasoning(turns: Sequence[_Turn]) -> bool:
+def _drops_reasoning(turns: Sequence[Turn]) -> bool:
     """Whether some prompt grows by less than the answer before it, but not by less than the answer's visible part."""
     known = [turn for turn in turns if turn.prompt is not None]
     return any(
@@ -281,7 +224,7 @@ def _drops_reasoning(turns: Sequence[_Turn]) -> bool:
     )
 
 
-def _divided(tokens: int, spoke: Sequence[tuple[Step, int]], before: _Turn, since: int) -> list[_Part]:
+def _divided(tokens: int, spoke: Sequence[tuple[Step, int]], before: Turn, since: int) -> list[_Part]:
     """New tokens by whose words they are: an agent's step's, or None for what no step of its own brought in."""
     known = {step.number for step in before.members}
     lengths: list[tuple[int | None, int, int]] = []

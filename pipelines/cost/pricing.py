@@ -199,7 +199,7 @@ def _corrected(found: list[CallCost], trial: Trial) -> list[CallCost]:
     weights = None if total is None else _weights(found)
     if total is None or weights is None:
         return [
-            replace(one, usd=None, provenance=Provenance.UNKNOWN) if is_wrong else one
+            replace(one, usd=None, provenance=Provenance.UNKNOWN, price=None) if is_wrong else one
             for one, is_wrong in zip(found, wrong, strict=True)
         ]
     return [

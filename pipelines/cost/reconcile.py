@@ -62,7 +62,8 @@ def residual_reasons(
 ) -> tuple[tuple[str, str], ...]:
     """Why a run's own total is not the sum of its steps: a short name and a sentence each; empty where nothing shows.
 
-    Only what stands in the data is given as a reason; where the two agree there is nothing to explain.
+    Only what stands in the data is given as a reason; where the two agree there is nothing to explain. What the steps
+    do not hold explains a total that is more than their sum, and none that is less.
     """
     if cost.residual_usd is None or abs(cost.residual_usd) <= _SAME:
         return ()
@@ -70,8 +71,25 @@ def residual_reasons(
 
 
 def _reasons(trial: Trial, cost: TrialCost, context: Context, sources: Sequence[Compared]) -> Iterator[tuple[str, str]]:
+    more = ((one.prompt_tokens, one.output_tokens) for one in sources)
+    held = next(((sent, back) for sent, back in more if sent is not None and back is not None), None)
+    if cost.residual_usd is not None and cost.residual_usd > 0:
+        yield from _not_in_steps(trial, cost)
+        if held != (0, 0):
+            yield from _compacted(cost, context)
+        if held is not None and (held[0] > 0 or held[1] > 0):
+            text = f"The run's own totals hold {held[0]:,} tokens sent and {held[1]:,} returned that no step has."
+            yield "calls_without_steps", text
+    if held == (0, 0) and any(one.provenance is not Provenance.RECORDED for one in cost.calls):
+        yield "other_prices", "The tokens agree: the run's own total was computed by other prices."
+
+
+def _not_in_steps(trial: Trial, cost: TrialCost) -> Iterator[tuple[str, str]]:
+    """What was noticed that no step has, or that was counted elsewhere."""
+    counted = {step for one in cost.calls if one.tokens is not None for step in one.steps}
     for finding in trial.findings:
-        if finding.code in _BY_FINDING:
+        # A summary that is a step with its tokens is in the sum.
+        if finding.code in _BY_FINDING and not (finding.code == "context_summarised" and finding.step in counted):
             yield _BY_FINDING[finding.code], finding.message
     copied = [usd for step in trial.steps if step.is_copied and (usd := step.raw.get("cost_usd")) is not None]
     if copied:
@@ -79,14 +97,12 @@ def _reasons(trial: Trial, cost: TrialCost, context: Context, sources: Sequence[
             f"{len(copied)} steps were carried over from elsewhere, where {sum(copied):.6g} USD are recorded for them."
         )
         yield "copied_context", text
+
+
+def _compacted(cost: TrialCost, context: Context) -> Iterator[tuple[str, str]]:
+    """Whether a context was made anew, and whatever summed it up is no step."""
     anew = [call for call, flow in context.flows.items() if flow.before is not None and not flow.summary]
     if anew:
         first = next(call.steps[0] for call in cost.calls if call.call == anew[0])
-        yield "compaction", f"The context was made anew before step {first}, by a call that is not among the steps."
-    more = ((one.prompt_tokens, one.output_tokens) for one in sources)
-    held = next(((sent, back) for sent, back in more if sent is not None and back is not None), None)
-    if held is not None and (held[0] > 0 or held[1] > 0):
-        text = f"The run's own totals hold {held[0]:,} tokens sent and {held[1]:,} returned that no step has."
-        yield "calls_without_steps", text
-    if held == (0, 0) and any(one.provenance is not Provenance.RECORDED for one in cost.calls):
-        yield "other_prices", "The tokens agree: the run's own total was computed by other prices."
+        text = f"The context was made anew before step {first}, and no call that wrote a summary is among the steps."
+        yield "compaction", text
