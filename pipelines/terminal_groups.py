@@ -27,7 +27,9 @@ _LEAST = 22
 _VERBS_SHOWN = 4
 _TEXTS = {"category": 12, "variant": 16}
 _SPARE = {"time": 1, "tokens": 1, "spent": 2}
-_MARKS = "(+n out): trials that are no attempts of the agent; ≥ at least; ∞ nothing passed; – unknown."
+_MARKS = (
+    "(+n out): trials that are no attempts of the agent, in no number above; ≥ at least; ∞ nothing passed; – unknown."
+)
 _NO_CATEGORY = "uncategorised"
 _ENDINGS = ("timed_out", "broke_off")
 """What is a share of the attempts, and not a quantity of each."""
@@ -93,6 +95,7 @@ def _rows(variants: Sequence[CostedVariant]) -> Iterator[list[str]]:
     yield row("passed", [_passed(one.passes, one.attempts, one.excluded) for one in variants])
     yield row("pass rate", [_estimate(one.intervals.pass_rate, fmt.percent) for one in variants])
     yield row("$ per attempt", [_estimate(one.intervals.cost_per_attempt_usd, fmt.money) for one in variants])
+    yield row("$ spent", [fmt.money(one.cost.total) for one in variants])
     yield row("$ for the task set", [_number(one.cost.of_task_set, fmt.money) for one in variants])
     yield row("$ to complete", [_number(one.cost.to_complete, fmt.money) for one in variants])
     yield row("$ per point", [_number(one.cost.per_point, fmt.money) for one in variants])

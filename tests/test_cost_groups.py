@@ -104,6 +104,7 @@ def test_without_a_success_completing_is_infinite_and_with_unknown_costs_a_lower
     rows = cells(shown)
     assert rows["$ to complete"] == ["≥", "$2.00", "∞"]
     assert rows["$ per attempt"] == ["$2.00", "[1/2]", "$1.00"]
+    assert rows["$ spent"] == ["$2.00", "$1.00"]
 
 
 def cells(shown: str) -> dict[str, list[str]]:
