@@ -95,9 +95,10 @@ def test_test_runs_and_repeats_are_counted() -> None:
         ([sh(failed=True), sh(failed=False), sh(), edit("a", failed=True)], 1, 0.5),
         ([sh(failed=False)], 0, 0),
         ([sh(), sh()], None, None),
+        ([sh(failed=True), sh(), sh()], 1, None),
         ([action("read")], 0, None),
     ],
-    ids=["some", "none", "not known of any", "no commands"],
+    ids=["some", "none", "not known of any", "a status is written only where one fails", "no commands"],
 )
 def test_commands_that_failed(acts: list[Row], failures: int | None, share: float | None) -> None:
     found = of(*acts)

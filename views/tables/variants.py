@@ -60,7 +60,9 @@ BEHAVIOUR = {
     "commands_failed": Measure(
         None, "shell commands that failed; missing where there are commands and the outcome of none is known"
     ),
-    "commands_failed_share": Measure(c.SHARE, "the same, of the commands whose outcome is known"),
+    "commands_failed_share": Measure(
+        c.SHARE, "the same, of the commands whose outcome is known; missing where that is less than half of them"
+    ),
     "repeats": Measure(None, "tool calls identical to an earlier one, with nothing changed since"),
     "longest_loop": Measure(
         None,
