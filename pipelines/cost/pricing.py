@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from adapter.costs import Billed, CallCost, StepCost, TrialCost
 from adapter.models import normalise, price_table
 from adapter.prices import BUNDLED, Price, PriceBook
 from adapter.tokens import total as all_tokens
 from adapter.trial import Provenance, Step, Tokens, Trial
-from adapter.trial_findings import OVER
+from pipelines.cost.believed import corrected, finite, is_wrong
 from pipelines.cost.tokens import calls
 from pipelines.cost.unpriced import why_unpriced
 
-_WRONG = frozenset({"reasoning_charged_twice"})
-"""Findings that a trial's recorded costs are wrong, its total among them."""
 _BY_HARBOR = "litellm, by Harbor at the time of the run"
-_SHORT = 1.01
-"""By how much recorded costs may miss the run's own total where list prices do not."""
 
 
 def price_trial(trial: Trial, book: PriceBook = BUNDLED) -> TrialCost:
@@ -55,11 +51,11 @@ def price_trial(trial: Trial, book: PriceBook = BUNDLED) -> TrialCost:
         nothing = tuple(StepCost(step.number, None, Provenance.UNKNOWN) for step in trial.agent_steps)
         return TrialCost(None, Provenance.UNKNOWN, nothing, calls=tuple(map(_unknown, steps_of, steps_of.values())))
     found = [_call(number, members, trial, book) for number, members in steps_of.items()]
-    found = _corrected(found, trial)
+    found = corrected(found, trial)
     whole = _trial_cost(trial, found, book)
     costs = {one.step: one for cost in found for one in _shared(steps_of[cost.call], cost)}
     of_calls = _sum(found)
-    recorded = _finite(trial.recorded_cost_usd)
+    recorded = finite(trial.recorded_cost_usd)
     prices = dict.fromkeys(one.price for one in [*found, whole] if one.price is not None)
     return TrialCost(
         usd=whole.usd,
@@ -132,7 +128,7 @@ def _call(number: int, members: Sequence[Step], trial: Trial, book: PriceBook) -
         usd=cost.usd,
         provenance=cost.provenance,
         price=cost.price,
-        recorded_usd=None if recorded is None else _finite(recorded.recorded_cost_usd),
+        recorded_usd=None if recorded is None else finite(recorded.recorded_cost_usd),
         tokens=tokens,
         billed=billed,
         explained_by=named,
@@ -180,68 +176,6 @@ def _written_down(usd: float, provenance: Provenance) -> _Cost:
     return _Cost(usd, Provenance.RECORDED if provenance is Provenance.UNKNOWN else provenance)
 
 
-def _corrected(found: list[CallCost], trial: Trial) -> list[CallCost]:
-    """The calls with other costs instead of recorded ones that are known to be wrong.
-
-    Where a cost is wrong and cannot be priced, and the run's total is known, every call is a share of the total: by the
-    output tokens where the agent shared it by these, too (mini-swe-agent takes each call's tokens over those *so far*,
-    so that its shares sum to more than 1), else by the recorded costs.
-    """
-    total = _finite(trial.recorded_cost_usd)
-    recorded = _finite(sum(one.recorded_usd for one in found if one.recorded_usd is not None))
-    is_off = total is not None and (recorded is None or recorded > total * OVER or _falls_short(found, trial, total))
-    made_up = [one.recorded_usd is not None and (is_off or one.provenance is Provenance.APPORTIONED) for one in found]
-    wrong = [one.recorded_usd is not None for one in found] if _is_wrong(trial) else made_up
-    if all(one.billed is not None for one, is_wrong in zip(found, wrong, strict=True) if is_wrong):
-        return [_priced(one) if is_wrong else one for one, is_wrong in zip(found, wrong, strict=True)]
-    if not any(made_up):
-        return found  # wrong by a little, and the finding says so
-    weights = None if total is None else _weights(found)
-    if total is None or weights is None:
-        return [
-            replace(one, usd=None, provenance=Provenance.UNKNOWN, price=None) if is_wrong else one
-            for one, is_wrong in zip(found, wrong, strict=True)
-        ]
-    return [
-        replace(one, usd=total * weight, provenance=Provenance.APPORTIONED, price=None)
-        for one, weight in zip(found, weights, strict=True)
-    ]
-
-
-def _falls_short(found: Sequence[CallCost], trial: Trial, total: float) -> bool:
-    """Whether recorded costs sum to less than the run's own total, while the same calls at list price come to it."""
-    recorded = [one.recorded_usd for one in found if one.recorded_usd is not None]
-    priced = [one.billed.usd for one in found if one.billed is not None]
-    if not trial.is_whole or not len(recorded) == len(priced) == len(found):
-        return False
-    return sum(recorded) < total / _SHORT and total / _SHORT <= sum(priced) <= total * _SHORT
-
-
-def _is_wrong(trial: Trial) -> bool:
-    return any(finding.code in _WRONG for finding in trial.findings)
-
-
-def _priced(one: CallCost) -> CallCost:
-    usd = None if one.billed is None else one.billed.usd
-    return replace(one, usd=usd, provenance=Provenance.PRICED, price=one.explained_by)
-
-
-def _weights(found: Sequence[CallCost]) -> list[float] | None:
-    """Each call's share of the run; None where nothing tells them."""
-    is_by_output = any(one.provenance is Provenance.APPORTIONED for one in found)
-    outputs = [0 if one.tokens is None else one.tokens.output for one in found]
-    if is_by_output and all(count is not None for count in outputs) and any(outputs):
-        known: list[float] = [float(count or 0) for count in outputs]
-    elif all(one.recorded_usd is not None for one in found):
-        known = [one.recorded_usd or 0.0 for one in found]
-    else:
-        return None
-    largest = max(known)
-    scaled = [one / largest for one in known] if largest else []  # so that the sum of huge ones is a number
-    whole = sum(scaled)
-    return [one / whole for one in scaled] if whole else None
-
-
 def _shared(members: Sequence[Step], cost: CallCost) -> list[StepCost]:
     if cost.usd is None or len(members) == 1:
         return [StepCost(step.number, cost.usd, cost.provenance, cost.price) for step in members]
@@ -254,7 +188,7 @@ def _shared(members: Sequence[Step], cost: CallCost) -> list[StepCost]:
 def _trial_cost(trial: Trial, found: Sequence[CallCost], book: PriceBook) -> _Cost:
     of_calls = _sum(found)
     is_known = of_calls is not None and trial.is_whole
-    if trial.recorded_cost_usd is not None and not (is_known and (_is_wrong(trial) or _is_worse(trial, found))):
+    if trial.recorded_cost_usd is not None and not (is_known and (is_wrong(trial) or _is_worse(trial, found))):
         return _written_down(trial.recorded_cost_usd, trial.recorded_cost_provenance)
     if any(cost.provenance is Provenance.APPORTIONED for cost in found):
         return _UNKNOWN  # shares of a total that is not there, which some producers make too large
@@ -286,9 +220,4 @@ def _is_worse(trial: Trial, found: Sequence[CallCost]) -> bool:
 def _sum(costs: Sequence[CallCost]) -> float | None:
     """What all calls cost; None when there are none, one is not known, or the sum is too large for a number."""
     known = [cost.usd for cost in costs if cost.usd is not None]
-    return _finite(sum(known)) if costs and len(known) == len(costs) else None
-
-
-def _finite(usd: float | None) -> float | None:
-    """A cost that is a finite number; any other is not known."""
-    return usd if usd is not None and math.isfinite(usd) else None
+    return finite(sum(known)) if costs and len(known) == len(costs) else None
