@@ -28,6 +28,8 @@ _MAKER_OF = {
 }
 """Whose models begin so, of those that cost the same wherever they are served."""
 _MAKERS = re.compile(rf"(?!gpt-oss)(?:{'|'.join(_MAKER_OF)})")
+_HOSTS_OF_CLAUDE = ("bedrock", "vertex_ai")
+"""Hosts with Anthropic's own prices, whose entries outlive Anthropic's in the table."""
 _HIT = "input_cost_per_token_cache_hit"
 """An older name of the rate for reading from the cache."""
 _REGIONAL = "regional_processing_uplift_multiplier_"
@@ -55,7 +57,7 @@ def find_price(provider: str | None, model: str) -> Price | None:
     known = [price for key in entries(named) if (price := priced_entry(key, None))]
     fullest = max(known, key=lambda price: len(price.rates), default=None)
     if fullest is None:
-        return _passed_on(named)
+        return _passed_on(named) or _hosted(named)
     return fullest if all(_agree(fullest, price) for price in known) else None
 
 
@@ -67,6 +69,15 @@ def _passed_on(model: ModelName) -> Price | None:
     maker = _MAKERS.match(model.name) if model.provider in _PASS_ON else None
     price = None if maker is None else find_price(_MAKER_OF[maker[0]], model.name)
     return None if price is None else replace(price, via=model.provider)
+
+
+def _hosted(model: ModelName) -> Price | None:
+    """The price of an older Claude that the table has only where others host it: Anthropic's list price there, too."""
+    if model.provider != "anthropic" or not model.name.startswith("claude-"):
+        return None
+    found = (find_price(host, model.name) for host in _HOSTS_OF_CLAUDE)
+    price = next((one for one in found if one is not None), None)
+    return None if price is None else replace(price, provider="anthropic", regions={}, fast=None)
 
 
 def priced_entry(key: str, provider: str | None) -> Price | None:

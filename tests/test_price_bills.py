@@ -55,7 +55,12 @@ BILLS = {
         ("anthropic", "claude-haiku-5-5", Tokens(1_000, 100_000, 0, 500), None),
         (1_000 * 0.5, 100_000 * 0.05, 0, 500 * 2.5, 0),
     ),
-    # The same Sonnet above 200,000 tokens at Bedrock: 6 in, 0.60 read, 7.50 and 12 written, 22.50 out; a tenth more in
+    # Opus 4.1, which the table has at Bedrock alone: 15 in, 1.50 read, 18.75 written and 30 for an hour, 75 out.
+    "anthropic, an older model": (
+        ("anthropic", "claude-opus-4-1-20250805", Tokens(1_000, 10_000, 2_000, 500, None, 1_000), None),
+        (1_000 * 15, 10_000 * 1.5, 1_000 * 18.75 + 1_000 * 30, 500 * 75, 0),
+    ),
+    # Sonnet 4.5 above 200,000 tokens at Bedrock: 6 in, 0.60 read, 7.50 and 12 written, 22.50 out; a tenth more in
     # the US.
     "bedrock, a long prompt": (
         ("bedrock-us", "claude-sonnet-4-5", Tokens(1_000, 250_000, 4_000, 500, None, 1_000), None),

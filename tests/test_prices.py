@@ -110,6 +110,10 @@ AS_GIVEN = {
     "anthropic/claude-opus-4-6": "claude-opus-4-6",
     "anthropic/claude-sonnet-4-5-20250929": "claude-sonnet-4-5-20250929",
     "anthropic/claude-opus-4.8": "claude-opus-4-8",
+    # The table has these at Bedrock alone, at Anthropic's list price.
+    "anthropic/claude-sonnet-4-20250514": "anthropic.claude-sonnet-4-20250514-v1:0",
+    "anthropic/claude-opus-4-1": "anthropic.claude-opus-4-1-20250805-v1:0",
+    "openrouter/anthropic/claude-sonnet-4": "anthropic.claude-sonnet-4-20250514-v1:0",
     "bedrock/us.anthropic.claude-haiku-4-5-20251001-v1:0": "us.anthropic.claude-haiku-4-5-20251001-v1:0",
     "bedrock/global.anthropic.claude-sonnet-4-5-20250929-v1:0": "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
     "vertex_ai/claude-sonnet-4-5@20250929": "vertex_ai/claude-sonnet-4-5@20250929",
