@@ -226,6 +226,20 @@ def test_a_regrade_has_no_costs_at_any_step_or_call() -> None:
     assert (found.usd, found.recorded_usd, found.residual_usd, found.prompt_usd) == (None, None, None, None)
 
 
+NOTHING_KNOWN = [
+    ("no LLM call", trial(step(1, None, None, "out"))),
+    ("a call of unknown cost", trial(step(1, 1, None, "out"), step(2, None, None, "late"))),
+    ("a regrade", replace(LISTING, source_trial_id="other", steps=(*LISTING.steps, step(5, None, None, "late")))),
+]
+
+
+@pytest.mark.parametrize("made", [case[1] for case in NOTHING_KNOWN], ids=[case[0] for case in NOTHING_KNOWN])
+def test_where_no_call_has_a_cost_no_step_is_said_to_have_cost_nothing(made: Trial) -> None:
+    found = spent(made, wasted={one.number for one in made.agent_steps})
+    assert {(one.own_usd, one.carried_usd, one.carried_at_least_usd) for one in found.steps} == {(None, None, None)}
+    assert found.wasted_usd is None
+
+
 def test_a_trial_without_steps_has_an_attribution_without_any() -> None:
     found = spent(trial())
     assert (found.usd, found.steps, found.calls, found.prompt_usd) == (None, (), (), None)

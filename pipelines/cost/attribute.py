@@ -66,11 +66,13 @@ def _steps(
     }
     by_call = {one.call: one for one in cost.calls}
     costs = {one.step: one for one in cost.steps}
+    # Where no call has a cost, a step that no call produced is not known to have cost nothing either.
+    nothing_known = all(one.usd is None for one in cost.calls)
 
     def one(step: Step) -> StepSpend:
         own = costs[step.number]
         call = None if step.call is None else by_call.get(step.call)
-        output = _output(call, share.get(step.number, 0.0))
+        output = None if nothing_known else _output(call, share.get(step.number, 0.0))
         entry = again.entry.get(step.number, 0.0)
         at_least = again.again.get(step.number, 0.0)
         is_open = output is None or step.number in again.open
