@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from io import TextIOWrapper
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
+
+from pipelines import cli_judge
+from pipelines.cli_options import Jobs, Json, Opik, PassAt, Prices, Project, Reward, Tables, printing
 
 _INTERRUPTED = 130
 """What a shell, and typer, say of a command that Ctrl-C ended."""
@@ -28,57 +28,6 @@ app = typer.Typer(
 )
 
 
-def _finite(value: float) -> float:
-    """An option's number, if it is one that something can be compared with."""
-    if not isfinite(value):
-        raise typer.BadParameter(f"{value} is no number to compare with.")
-    return value
-
-
-_Reward = Annotated[
-    str | None,
-    typer.Option(
-        help="The reward that decides.", metavar="KEY", show_default="`reward`, or the only one that there is"
-    ),
-]
-_PassAt = Annotated[
-    float, typer.Option(help="The least value of it that is a pass.", metavar="THRESHOLD", callback=_finite)
-]
-_Jobs = Annotated[
-    list[Path],
-    typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
-]
-_Project = Annotated[
-    str | None,
-    typer.Option(
-        help="The Opik project.",
-        envvar="OPIK_PROJECT_NAME",
-        show_default="that of the job's live traces, else kilobench",
-        metavar="NAME",
-    ),
-]
-_Opik = Annotated[
-    str | None,
-    typer.Option(
-        help="`embedded`, or the URL of an Opik's API.",
-        show_default="the configured one, else embedded",
-        metavar="embedded|URL",
-    ),
-]
-_Prices = Annotated[
-    Path | None,
-    typer.Option(
-        help="Your own prices, before those of LiteLLM's table.",
-        metavar="FILE",
-        show_default="prices.toml in kilobench's home",
-    ),
-]
-_Tables = Annotated[
-    Path | None, typer.Option(help="Write the tables as Parquet to this folder.", metavar="DIR", show_default=False)
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-
-
 @app.callback()
 def _main() -> None:
     """Holds the options that all commands share; there are none."""
@@ -86,18 +35,18 @@ def _main() -> None:
 
 @app.command()
 def run(
-    jobs: _Jobs,
-    project: _Project = None,
-    opik: _Opik = None,
+    jobs: Jobs,
+    project: Project = None,
+    opik: Opik = None,
     report: Annotated[
         Path | None, typer.Option(help="Write the report to this folder.", metavar="DIR", show_default=False)
     ] = None,
-    tables: _Tables = None,
-    reward: _Reward = None,
-    pass_at: _PassAt = 1.0,
-    prices: _Prices = None,
+    tables: Tables = None,
+    reward: Reward = None,
+    pass_at: PassAt = 1.0,
+    prices: Prices = None,
     no_judge: Annotated[bool, typer.Option("--no-judge", help="Do not judge the steps.")] = False,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Read, price, upload, judge and compare finished Harbor jobs, and save the comparisons as views in Opik."""
     from rich.console import Console
@@ -119,7 +68,7 @@ def run(
         prices=prices,
     )
     result = run_all(options, Bars())
-    with _printing("Everything was done, but the output could not be written"):
+    with printing("Everything was done, but the output could not be written"):
         if json:
             typer.echo(result.model_dump_json())
         else:
@@ -133,10 +82,10 @@ def inspect(
         list[Path],
         typer.Argument(help="Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
     ],
-    reward: _Reward = None,
-    pass_at: _PassAt = 1.0,
-    prices: _Prices = None,
-    json: _Json = False,
+    reward: Reward = None,
+    pass_at: PassAt = 1.0,
+    prices: Prices = None,
+    json: Json = False,
 ) -> None:
     """Show what was read, trial by trial, with what the reader noticed; nothing is uploaded or kept."""
     from rich.console import Console
@@ -149,7 +98,7 @@ def inspect(
 
     inspection = Inspection.of(jobs, Grading(key=reward, pass_at=pass_at), PriceBook.of(prices))
     is_terminal = sys.stdout.isatty()
-    with _printing("The output could not be written"):
+    with printing("The output could not be written"):
         if json:
             # Bars and rows would run into each other on one screen.
             write_json(inspection, Bars(quiet=is_terminal), sys.stdout)
@@ -170,9 +119,9 @@ def cost(
         Literal["step", "call", "trial", "variant", "task-category"] | None,
         typer.Option(help="What has a row.", show_default="trial"),
     ] = None,
-    reward: _Reward = None,
-    pass_at: _PassAt = 1.0,
-    prices: _Prices = None,
+    reward: Reward = None,
+    pass_at: PassAt = 1.0,
+    prices: Prices = None,
     categories: Annotated[
         Path | None,
         typer.Option(
@@ -189,7 +138,7 @@ def cost(
             show_default="the one with the highest pass rate",
         ),
     ] = None,
-    tables: _Tables = None,
+    tables: Tables = None,
     export: Annotated[
         Literal["kilo"] | None,
         typer.Option(help="Print the variants' results as records of Kilo's leaderboard (JSON) instead."),
@@ -197,7 +146,7 @@ def cost(
     no_judge: Annotated[
         bool, typer.Option("--no-judge", help="Do not judge the steps: what was wasted is not known then.")
     ] = False,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Show where the money went: by step, LLM call, trial, variant or kind of task; nothing is uploaded or kept."""
     from rich.console import Console
@@ -227,7 +176,7 @@ def cost(
     )
     is_terminal = sys.stdout.isatty()
     codes: list[ExitCode] = []
-    with _printing("The output could not be written"):
+    with printing("The output could not be written"):
         # Bars and rows would run into each other on one screen.
         console = Console(width=None if is_terminal else 120)
         codes.append(tell_cost(request, Bars(quiet=is_terminal), sys.stdout, console))
@@ -238,13 +187,13 @@ def cost(
 
 @app.command()
 def upload(
-    jobs: _Jobs,
-    project: _Project = None,
-    opik: _Opik = None,
-    reward: _Reward = None,
-    pass_at: _PassAt = 1.0,
-    prices: _Prices = None,
-    json: _Json = False,
+    jobs: Jobs,
+    project: Project = None,
+    opik: Opik = None,
+    reward: Reward = None,
+    pass_at: PassAt = 1.0,
+    prices: Prices = None,
+    json: Json = False,
 ) -> None:
     """Store the trials of finished Harbor jobs in Opik: traces, costs, experiments and their scores."""
     from rich.console import Console
@@ -256,7 +205,7 @@ def upload(
     from pipelines.upload_jobs import upload_jobs
 
     result = upload_jobs(jobs, project, opik, Grading(key=reward, pass_at=pass_at), Bars(), PriceBook.of(prices))
-    with _printing("Everything was stored, but the output could not be written"):
+    with printing("Everything was stored, but the output could not be written"):
         if json:
             typer.echo(result.model_dump_json())
         else:
@@ -264,46 +213,7 @@ def upload(
     raise typer.Exit(result.exit_code)
 
 
-@app.command()
-def judge(
-    experiment: Annotated[
-        list[str] | None,
-        typer.Option(help="The traces of an experiment; repeat it for several.", metavar="NAME", show_default=False),
-    ] = None,
-    project: Annotated[
-        str | None, typer.Option(help="The traces of a project.", metavar="NAME", show_default=False)
-    ] = None,
-    filter_: Annotated[
-        str | None,
-        typer.Option(
-            "--filter",
-            help="Of the project, those that match, in Opik's query language.",
-            metavar="OQL",
-            show_default=False,
-        ),
-    ] = None,
-    trace: Annotated[
-        list[str] | None,
-        typer.Option(help="One trace; repeat it for several.", metavar="ID", show_default=False),
-    ] = None,
-    opik: _Opik = None,
-    json: _Json = False,
-) -> None:
-    """Judge trials that Opik holds, and write the verdicts on their steps; no job folder is needed."""
-    from rich.console import Console
-
-    from pipelines.judge_stored import Which, judge_stored
-    from pipelines.progress import Bars
-    from pipelines.terminal_stored import show_judge
-
-    which = Which(tuple(experiment or ()), project, filter_, tuple(trace or ()))
-    result = judge_stored(which, opik, Bars())
-    with _printing("All verdicts were written, but the output could not be"):
-        if json:
-            typer.echo(result.model_dump_json())
-        else:
-            show_judge(result, Console(width=None if sys.stdout.isatty() else 120))
-    raise typer.Exit(result.exit_code)
+app.command()(cli_judge.judge)
 
 
 @app.command()
@@ -358,31 +268,16 @@ def kilo(
         str | None,
         typer.Option(help="Which session of several.", metavar="ID", show_default="the only one of the user's own"),
     ] = None,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Turn a Kilo Code session, with its sub-agents, into an ATIF trajectory. Secrets in its text stay there."""
     from pipelines.convert import convert_kilo
 
     result = convert_kilo(path, output, session)
-    with _printing("The trajectory was read, but could not be printed"):
+    with printing("The trajectory was read, but could not be printed"):
         typer.echo(result.as_json() if json else result.as_text())
     for note in () if json else result.notes:
         typer.echo(f"kilobench: {note}", err=True)
-
-
-@contextmanager
-def _printing(failure: str) -> Generator[None]:
-    """While something is printed; `failure` is what is said should it not be possible."""
-    from adapter.errors import IncompleteError
-
-    try:
-        yield
-        sys.stdout.flush()
-    except (BrokenPipeError, SystemExit):
-        pass  # Whoever reads has heard enough (rich says so by an exit of its own); what was done is done.
-    except OSError as error:
-        what = f"{failure}: {error.strerror or error}."
-        raise IncompleteError(what, "Run the same command again, with another output.") from error
 
 
 def main() -> None:

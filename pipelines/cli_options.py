@@ -1,0 +1,78 @@
+"""Options that several commands share, and how a command prints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from math import isfinite
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def finite(value: float) -> float:
+    """An option's number, if it is one that something can be compared with."""
+    if not isfinite(value):
+        raise typer.BadParameter(f"{value} is no number to compare with.")
+    return value
+
+
+Reward = Annotated[
+    str | None,
+    typer.Option(
+        help="The reward that decides.", metavar="KEY", show_default="`reward`, or the only one that there is"
+    ),
+]
+PassAt = Annotated[
+    float, typer.Option(help="The least value of it that is a pass.", metavar="THRESHOLD", callback=finite)
+]
+Jobs = Annotated[
+    list[Path],
+    typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
+]
+Project = Annotated[
+    str | None,
+    typer.Option(
+        help="The Opik project.",
+        envvar="OPIK_PROJECT_NAME",
+        show_default="that of the job's live traces, else kilobench",
+        metavar="NAME",
+    ),
+]
+Opik = Annotated[
+    str | None,
+    typer.Option(
+        help="`embedded`, or the URL of an Opik's API.",
+        show_default="the configured one, else embedded",
+        metavar="embedded|URL",
+    ),
+]
+Prices = Annotated[
+    Path | None,
+    typer.Option(
+        help="Your own prices, before those of LiteLLM's table.",
+        metavar="FILE",
+        show_default="prices.toml in kilobench's home",
+    ),
+]
+Tables = Annotated[
+    Path | None, typer.Option(help="Write the tables as Parquet to this folder.", metavar="DIR", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+
+
+@contextmanager
+def printing(failure: str) -> Generator[None]:
+    """While something is printed; `failure` is what is said should it not be possible."""
+    from adapter.errors import IncompleteError
+
+    try:
+        yield
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):
+        pass  # Whoever reads has heard enough (rich says so by an exit of its own); what was done is done.
+    except OSError as error:
+        what = f"{failure}: {error.strerror or error}."
+        raise IncompleteError(what, "Run the same command again, with another output.") from error
