@@ -117,7 +117,7 @@ def _times(trial: Trial) -> dict[int, _Time]:
     return times
 
 
-def _row(*, input: Object, output: Object, metadata: Object, **rest: object) -> Row:  # noqa: A002  (Opik's own name for it)
+def row_of(*, input: Object, output: Object, metadata: Object, **rest: object) -> Row:  # noqa: A002  (Opik's own name for it)
     """A row with the digest and size of its content, which is cut to what one request can hold."""
     content = fitted(input, output, rest | {"metadata": metadata})
     if content.left_out:
@@ -185,7 +185,7 @@ def _group(trial: Trial, key: str, group: _Group, times: dict[int, _Time]) -> Ro
     starts = [one.start for one in spans if one.start is not None]
     ends = [one.end for one in spans if one.end is not None]
     said = [step.message for step in group.steps if step.message]
-    return _row(
+    return row_of(
         key=key,
         kind="general",
         name=group.name,
@@ -227,7 +227,7 @@ def _trace(trial: Trial, cost: TrialCost, after: tuple[Step, ...]) -> Row:
         RECORD: trial_rest(trial),
     }
     error = trial.exception
-    return _row(
+    return row_of(
         key=trial_key(trial),
         kind="trace",
         name=trial.name,
@@ -253,7 +253,7 @@ def _step(trial: Trial, step: Step, cost: StepCost, before: Sequence[Step], time
     is_new = trial.source_trial_id is None
     usd = cost.usd if is_new else 0.0
     around = _around(trial, step)
-    return _row(
+    return row_of(
         key=step_key(trial, step.number),
         kind="llm",
         name=f"step {step.number}",
@@ -301,7 +301,7 @@ def _served(step: Step, trial: Trial) -> tuple[str | None, str | None]:
 def _call(trial: Trial, step: Step, number: int, time: _Time) -> Row:
     call = step.tool_calls[number]
     is_parsed = isinstance(call.arguments, dict)
-    return _row(
+    return row_of(
         key=f"{step_key(trial, step.number)}/{number}",
         kind="tool",
         name=call.name,

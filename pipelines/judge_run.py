@@ -7,26 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from judges.llm.call import Call, Reply
-from judges.verdict import Verdict
+from judges.verdict import FailedVerdict, Verdict
 
-
-@dataclass(frozen=True, slots=True)
-class FailedVerdict:
-    """A verdict that was asked for and that there is none of.
-
-    Attributes:
-        trial: `job/trial`.
-        step: its number.
-        criterion: the criterion's identifier.
-        reason: one sentence: what was wrong with the answers.
-        model: who was asked.
-    """
-
-    trial: str
-    step: int
-    criterion: str
-    reason: str
-    model: str
+__all__ = ["FailedVerdict", "JudgeRun", "JudgedCall"]
 
 
 @dataclass(frozen=True, slots=True)

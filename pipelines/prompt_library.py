@@ -20,7 +20,9 @@ PROMPTS = "judge_prompts"
 """The key in an experiment's configuration. (`prompts` is Opik's own, for those that the agent was given.)"""
 
 
-def store_prompts(store: OpikStore, written: Written) -> dict[str, StoredPrompt]:
+def store_prompts(
+    store: OpikStore, written: Written, in_force: Mapping[str, Criterion] | None = None
+) -> dict[str, StoredPrompt]:
     """Stores each criterion's prompt where it is missing or says something else; by `criterion@version`.
 
     One that Opik does not take (its name may be another project's) is named in `store.refused`, and the rest goes on.
@@ -29,7 +31,7 @@ def store_prompts(store: OpikStore, written: Written) -> dict[str, StoredPrompt]
         IncompleteError: Opik does not answer, or refuses all calls.
     """
     stored: dict[str, StoredPrompt] = {}
-    for criterion in criteria().values():
+    for criterion in (criteria() if in_force is None else in_force).values():
         prompt = _prompt(criterion)
         try:
             stored[criterion.prompt_version] = store_prompt(store.rest, store.project, prompt)

@@ -1,13 +1,11 @@
-"""What `kilobench upload` and `kilobench judge` did in Opik: the models behind their `--json`."""
+"""What `kilobench upload` did in Opik: the model behind its `--json`."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
 from adapter.errors import ExitCode
-from judges.verdict import Verdict
-from pipelines.inspected import InspectedFinding
-from pipelines.results import FindingCount, RowsWritten, SkippedItem, Totals, VerdictCount
+from pipelines.results import FindingCount, RowsWritten, SkippedItem, Totals
 
 
 class _Result(BaseModel):
@@ -38,33 +36,4 @@ class UploadResult(_Result):
     findings: tuple[FindingCount, ...]
     skipped: tuple[SkippedItem, ...]
     written: RowsWritten
-    exit_code: ExitCode
-
-
-class JudgedTrial(_Result):
-    """A stored trial that was judged: where it is, and the share of its agent steps that is flagged, by criterion."""
-
-    trial: str
-    trace_id: str
-    project: str
-    status: str
-    agent_steps: int
-    flagged: dict[str, float]
-    findings: tuple[InspectedFinding, ...]
-
-
-class JudgeResult(_Result):
-    """What `kilobench judge` said of stored traces.
-
-    `scores_written` counts the feedback scores that were set or removed; those that stood there already are not among
-    them. `exit_code` is 0, or 3 when something is left to do and named in `skipped`.
-    """
-
-    opik: str
-    embedded: bool
-    trials: tuple[JudgedTrial, ...]
-    verdicts: tuple[Verdict, ...]
-    counts: tuple[VerdictCount, ...]
-    scores_written: int
-    skipped: tuple[SkippedItem, ...]
     exit_code: ExitCode

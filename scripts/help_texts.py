@@ -18,9 +18,13 @@ from tables_page import page
 
 from pipelines.convert import ConvertResult
 from pipelines.cost_groups import CostResult
+from pipelines.criteria_list import CriteriaList
+from pipelines.dry_run import DryRunResult
 from pipelines.inspected import InspectResult
+from pipelines.judge_results import JudgeResult
 from pipelines.results import RunResult
-from pipelines.stored_results import JudgeResult, UploadResult
+from pipelines.run_history import RunComparison, RunList
+from pipelines.stored_results import UploadResult
 from views.kilo_record import KiloRecord
 
 ROOT = Path(__file__).parents[1]
@@ -32,6 +36,10 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "kilo-record": KiloRecord,
     "upload": UploadResult,
     "judge": JudgeResult,
+    "judge-dry-run": DryRunResult,
+    "judge-list": RunList,
+    "judge-compare-runs": RunComparison,
+    "judge-list-criteria": CriteriaList,
     "convert": ConvertResult,
 }
 """What each command prints with `--json`, and what it exports."""

@@ -1,0 +1,103 @@
+"""What judging would take, before anything is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from adapter.prices import is_free
+from adapter.trial import Tokens
+from judges.llm.spend import worst_case
+
+if TYPE_CHECKING:
+    from adapter.price import Price
+    from adapter.prices import PriceBook
+    from judges.llm.call import Call
+
+PER_VERDICT = 70
+"""Tokens of a verdict in JSON that are expected: a good one with one sentence takes about 55, a bad one with three
+sentences, two quotes and a better action about 200, and most steps are good (`python -m benchmarks judge-tokens` prints
+both). What a model thinks before it answers comes on top, and is not known beforehand."""
+
+
+@dataclass(slots=True)
+class Estimate:
+    """What one model would be asked.
+
+    Attributes:
+        model: its name.
+        calls: that would be sent.
+        cached: that the cache would answer.
+        input_tokens: of the calls that would be sent, as LiteLLM counts them for this model.
+        output_tokens: expected, without thinking.
+        usd: expected, with nothing of a prompt found in the provider's cache; None where the model has no price.
+        most_usd: what they could cost at most; None likewise.
+    """
+
+    model: str
+    calls: int = 0
+    cached: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = 0.0
+    most_usd: float | None = 0.0
+
+
+class Estimator:
+    """Adds up what calls would take.
+
+    Args:
+        book: where prices are looked up.
+    """
+
+    def __init__(self, book: PriceBook) -> None:
+        self._book = book
+        self._by_model: dict[str, Estimate] = {}
+        self._prices: dict[str, tuple[Price | None, bool]] = {}
+
+    def add(self, call: Call, verdicts: int, *, is_cached: bool) -> None:
+        """Counts a call.
+
+        Args:
+            call: the call.
+            verdicts: how many it asks for.
+            is_cached: whether its answer is kept already.
+        """
+        from litellm import token_counter
+
+        one = self._by_model.setdefault(call.model, Estimate(call.model))
+        if is_cached:
+            one.cached += 1
+            return
+        sent, answered = token_counter(model=call.model, text=call.system + call.text), PER_VERDICT * verdicts
+        one.calls += 1
+        one.input_tokens += sent
+        one.output_tokens += answered
+        price, free = self._price(call.model)
+        if free:
+            return
+        now = datetime.now(UTC)
+        expected = Tokens(input=sent, cache_read=0, cache_write=0, output=answered, reasoning=0)
+        one.usd = _added(one.usd, None if price is None else price.cost(expected, at=now))
+        one.most_usd = _added(one.most_usd, None if price is None else worst_case(call, price, now))
+
+    def estimates(self) -> list[Estimate]:
+        """By model, in the order they came."""
+        return list(self._by_model.values())
+
+    def _price(self, model: str) -> tuple[Price | None, bool]:
+        if model not in self._prices:
+            import litellm
+
+            try:
+                bare, provider, *_ = litellm.get_llm_provider(model)
+            except Exception:  # noqa: BLE001  (LiteLLM raises several; a name it cannot place has no price)
+                bare, provider = model, None
+            found = self._book.find(provider, bare, datetime.now(UTC))
+            self._prices[model] = found, is_free(provider, bare)
+        return self._prices[model]
+
+
+def _added(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other

@@ -1,0 +1,187 @@
+"""Answers on disk: what was paid for once is not paid for again, after a stop, a crash, or by another command.
+
+The file holds what was asked as a hash, and what was answered as text; no key of an API is ever in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from adapter.errors import BadInputError
+from adapter.home import home
+from adapter.trial import Tokens
+from judges.llm.call import Reply
+
+_TABLE = """
+create table if not exists replies (
+    key text primary key, text text not null, finish text not null,
+    input integer, cache_read integer, cache_write integer, output integer, reasoning integer, cache_write_1h integer,
+    usd real, started_at text not null, seconds real not null, is_batch integer not null
+) without rowid
+"""
+_PUT = "insert or replace into replies values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_GET = "select * from replies where key = ?"
+_AT_ONCE = 256
+"""Writes that share one commit at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """Something to write, and who is told once it is on disk."""
+
+    sql: str
+    rows: list[tuple[object, ...]]
+    told: Callable[[BaseException | None], None]
+
+
+class Cache:
+    """The answers that there are. `Cache.open` makes one.
+
+    Reads are answered at once, on the thread of the event loop: they take some microseconds. Writes go through a thread
+    of their own, which puts all that wait into one commit, and are awaited.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reading = _connect(path)
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_all, name="judge-cache", daemon=True)
+        self._writer.start()
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path | None = None) -> Generator[Cache]:
+        """Opens the cache at a path, else that in kilobench's home, and closes it.
+
+        Raises:
+            BadInputError: the file cannot be made, or is no cache.
+        """
+        where = home() / "judge-cache.db" if path is None else path
+        try:
+            where.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(where, os.O_RDWR | os.O_CREAT, 0o600))
+            cache = cls(where)
+        except (OSError, sqlite3.Error) as error:
+            raise BadInputError(
+                f"{where}: the judges' answers cannot be kept there: {error}.",
+                "Move the file away (what was answered is then asked again), or give another KILOBENCH_HOME.",
+            ) from error
+        try:
+            yield cache
+        finally:
+            cache.close()
+
+    def get(self, key: str) -> Reply | None:
+        """The answer to a call; None where there is none."""
+        row = self._reading.execute(_GET, (key,)).fetchone()
+        if row is None:
+            return None
+        (_, text, finish, *counts, usd, started_at, seconds, is_batch) = row
+        given, read, written, output, reasoning, for_an_hour = counts
+        return Reply(
+            key=key,
+            text=text,
+            finish=finish,
+            tokens=Tokens(given, read, written, output, reasoning, for_an_hour),
+            usd=usd,
+            is_cached=True,
+            started_at=datetime.fromisoformat(started_at),
+            seconds=seconds,
+            is_batch=bool(is_batch),
+        )
+
+    async def put(self, reply: Reply) -> None:
+        """Keeps an answer; when this returns, it is on disk.
+
+        Raises:
+            sqlite3.Error: it could not be written.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def told(error: BaseException | None) -> None:
+            loop.call_soon_threadsafe(_tell, done, error)
+
+        self._queue.put(_Write(_PUT, [_row(reply)], told))
+        await done
+
+    def put_all(self, replies: Iterable[Reply]) -> None:
+        """Keeps answers; when this returns, they are on disk."""
+        self._wait(_PUT, [_row(reply) for reply in replies])
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Lets these calls be asked anew."""
+        self._wait("delete from replies where key = ?", [(key,) for key in keys])
+
+    def close(self) -> None:
+        """Writes what waits, and closes the file."""
+        self._queue.put(None)
+        self._writer.join()
+        self._reading.close()
+
+    def _wait(self, sql: str, rows: list[tuple[object, ...]]) -> None:
+        over = threading.Event()
+        failed: list[BaseException] = []
+
+        def told(error: BaseException | None) -> None:
+            failed.extend([error] if error is not None else [])
+            over.set()
+
+        self._queue.put(_Write(sql, rows, told))
+        over.wait()
+        if failed:
+            raise failed[0]
+
+    def _write_all(self) -> None:
+        connection = _connect(self._path)
+        is_open = True
+        while is_open:
+            first = self._queue.get()
+            waiting = [] if first is None else [first]
+            is_open = first is not None
+            while is_open and len(waiting) < _AT_ONCE and not self._queue.empty():
+                more = self._queue.get()
+                is_open = more is not None
+                waiting += [] if more is None else [more]
+            failure: BaseException | None = None
+            try:
+                with connection:
+                    for write in waiting:
+                        connection.executemany(write.sql, write.rows)
+            except sqlite3.Error as error:
+                failure = error
+            for write in waiting:
+                write.told(failure)
+        connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=60.0, check_same_thread=False)
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = normal")
+    connection.execute(_TABLE)
+    connection.commit()
+    return connection
+
+
+def _row(reply: Reply) -> tuple[object, ...]:
+    usual = (reply.key, reply.text, reply.finish, *astuple(reply.tokens))
+    return (*usual, reply.usd, reply.started_at.isoformat(), reply.seconds, int(reply.is_batch))
+
+
+def _tell(done: asyncio.Future[None], error: BaseException | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
