@@ -35,7 +35,7 @@ class PluginOptions(BaseModel):
     Attributes:
         project: the Opik project; that of the live traces where there are some.
         judge: whether to judge the steps.
-        judge_model: the model that is to judge; not used yet.
+        judge_model: not used: models are asked by `kilobench judge`, once the job is stored.
         report: folder for the report.
         tables: folder for the Parquet tables.
         reward: the reward that decides.
@@ -87,7 +87,8 @@ class KilobenchPlugin(BaseJobPlugin):
         self._live_project: str | None = None
         self._goes_nowhere = False
         if self._options.judge_model is not None:
-            _say(f"judge_model={self._options.judge_model} is not used: this version judges by rules, without a model.")
+            what = f"judge_model={self._options.judge_model} is not used here"
+            _say(f"{what}: ask it with kilobench judge, once the job is stored.")
 
     @override
     async def on_job_start(self, job: Job) -> None:
