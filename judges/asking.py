@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from judges.answer import read_answer
 from judges.llm.call import Call, CallFailed, Reply, Why
 from judges.transcript.render import render
-from judges.transcript.schema import answer_schema
+from judges.transcript.schema import schema_text
 from judges.verdict import FailedVerdict
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def call_of(
         model=model.name,
         system=rendered.system,
         parts=rendered.parts,
-        schema=answer_schema(criteria),
+        schema=schema_text(tuple(criteria.values())),
         max_tokens=model.answer_limit(len(asked)),
         sample=sample,
         api_base=model.api_base,

@@ -53,6 +53,8 @@ class Cache:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reading = _connect(path)
+        # Looking there first leaves the file alone for what is not in it, which is most of the first run.
+        self._keys = {key for (key,) in self._reading.execute("select key from replies")}
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="judge-cache", daemon=True)
         self._writer.start()
@@ -81,7 +83,9 @@ class Cache:
             cache.close()
 
     def get(self, key: str) -> Reply | None:
-        """The answer to a call; None where there is none."""
+        """The answer to a call; None where there was none when the cache was opened, and none was put since."""
+        if key not in self._keys:
+            return None
         row = self._reading.execute(_GET, (key,)).fetchone()
         if row is None:
             return None
@@ -113,14 +117,19 @@ class Cache:
 
         self._queue.put(_Write(_PUT, [_row(reply)], told))
         await done
+        self._keys.add(reply.key)
 
     def put_all(self, replies: Iterable[Reply]) -> None:
         """Keeps answers; when this returns, they are on disk."""
-        self._wait(_PUT, [_row(reply) for reply in replies])
+        kept = list(replies)
+        self._wait(_PUT, [_row(reply) for reply in kept])
+        self._keys.update(reply.key for reply in kept)
 
     def forget(self, keys: Iterable[str]) -> None:
         """Lets these calls be asked anew."""
-        self._wait("delete from replies where key = ?", [(key,) for key in keys])
+        gone = list(keys)
+        self._keys.difference_update(gone)
+        self._wait("delete from replies where key = ?", [(key,) for key in gone])
 
     def close(self) -> None:
         """Writes what waits, and closes the file."""

@@ -13,7 +13,14 @@ from adapter.trial import Tokens
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from adapter.trial import Object
+
+FORM = 1
+"""Raised when calls are sent in another way (`judges.llm.request`), so that no answer to the old one is taken."""
+
+
+_PIECE = 2_000
+"""Bytes that are hashed at a time. From 2,048 on, hashing lets other threads run, and has to wait for its turn again: by
+and large milliseconds, where the work itself takes microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Call:
         model: as LiteLLM spells it, with its provider: `anthropic/claude-sonnet-4-5`.
         system: instructions; nothing from a trajectory ever stands here.
         parts: the user's message, stable parts first.
-        schema: JSON schema of the answer.
+        schema: JSON schema of the answer, as JSON.
         max_tokens: the longest answer that is taken, thinking included.
         sample: which of several samples of the same question this is, counted from 0.
         api_base: address of an OpenAI-compatible endpoint; None for the provider's own.
@@ -47,7 +54,7 @@ class Call:
     model: str
     system: str
     parts: tuple[Part, ...]
-    schema: Object
+    schema: str
     max_tokens: int
     sample: int = 0
     api_base: str | None = None
@@ -61,7 +68,11 @@ class Call:
     def key(self) -> str:
         """SHA-256, in hexadecimal digits, of all that determines the answer; no key of an API is among it."""
         fields = [self.model, self.api_base, self.system, self.text, self.schema, self.max_tokens, self.sample]
-        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+        data = json.dumps([FORM, *fields]).encode()
+        digest = hashlib.sha256()
+        for at in range(0, len(data), _PIECE):
+            digest.update(data[at : at + _PIECE])
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

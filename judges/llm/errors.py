@@ -33,7 +33,7 @@ _UNKNOWN_MODEL = re.compile(
 _FORM = re.compile(r"response_format|json_schema|structured output|tool_choice|\btools?\b|function call", re.IGNORECASE)
 _FILTER = re.compile(r"content[_ ]filter|content management policy|content policy|safety", re.IGNORECASE)
 _PREFIX = re.compile(r"^(?:litellm\.\w+:\s*)+(?:\w+(?:Error|Exception)\s*[-:]\s*)*")
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.I)
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 _SHORTEST_SECRET = 6
 _LONGEST_WAIT = 600.0
 """Seconds of a Retry-After that are believed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING
@@ -78,10 +79,10 @@ def arguments(call: Call, form: Form, *, marked: bool) -> Object:
     if call.api_base is not None:
         given["api_base"] = call.api_base
     if form is Form.SCHEMA:
-        schema: Object = {"name": _NAME, "strict": True, "schema": call.schema}
+        schema: Object = {"name": _NAME, "strict": True, "schema": json.loads(call.schema)}
         given["response_format"] = {"type": "json_schema", "json_schema": schema}
     elif form is Form.TOOL:
-        function: Object = {"name": _NAME, "description": "Gives the verdicts.", "parameters": call.schema}
+        function: Object = {"name": _NAME, "description": "Gives the verdicts.", "parameters": json.loads(call.schema)}
         given["tools"] = [{"type": "function", "function": function}]
         given["tool_choice"] = {"type": "function", "function": {"name": _NAME}}
         # Otherwise LiteLLM looks for tools of its own proxy, and imports a package that does not come with it.

@@ -9,10 +9,8 @@ sent and never answered: the provider may bill them, so they stay under the cap 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from adapter.trial import Tokens
@@ -32,12 +30,7 @@ _ROUNDING = 1e-9
 
 def most_tokens(call: Call) -> int:
     """At least as many tokens as a prompt has: a token is one byte of UTF-8 or more."""
-    return len(call.system.encode()) + len(call.text.encode()) + 2 * _size(json.dumps(call.schema)) + _FRAME_TOKENS
-
-
-@lru_cache(maxsize=64)
-def _size(text: str) -> int:
-    return len(text.encode())
+    return len(call.system.encode()) + len(call.text.encode()) + 2 * len(call.schema) + _FRAME_TOKENS
 
 
 def worst_case(call: Call, price: Price, at: datetime) -> float | None:

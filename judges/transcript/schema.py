@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from judges.verdict import Category
@@ -35,6 +37,12 @@ def answer_schema(criteria: Mapping[str, Criterion]) -> Object:
         }
     )
     return _object({"verdicts": {"type": "array", "items": verdict}})
+
+
+@lru_cache(maxsize=16)
+def schema_text(criteria: tuple[Criterion, ...]) -> str:
+    """The schema as JSON, in ASCII."""
+    return json.dumps(answer_schema({criterion.criterion: criterion for criterion in criteria}))
 
 
 def _object(properties: Object) -> Object:
