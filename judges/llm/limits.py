@@ -101,7 +101,11 @@ class Pace:
         while self._inside >= self.limit:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
-            await waiter
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                self._wake()  # It may have been this one's turn.
+                raise
         self._inside += 1
         try:
             now = self.clock()
