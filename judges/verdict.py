@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from judges.plain import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,32 +20,42 @@ type Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class Category(StrEnum):
-    """The kinds of mistakes that are told apart. A verdict has at most one: the one that explains it best."""
+    """The kinds of mistakes that are told apart. A verdict has at most one: the one that explains it best.
 
-    WRONG_TOOL = "wrong tool"
-    """a tool that does not exist or cannot do what was wanted"""
-    WRONG_ARGUMENTS = "wrong arguments"
-    """the right tool with arguments that contradict what had been seen or that it cannot accept"""
-    IGNORED_ERROR = "ignored error"
-    """going on, or trying the same again, as if an error that was shown had not been"""
-    REPEATED_ACTION = "repeated action"
-    """doing again what was already done, with nothing changed in between"""
-    UNSUPPORTED_CLAIM = "unsupported claim"
-    """stating as a fact what nothing that was seen supports, or what it contradicts"""
-    MISREAD_OUTPUT = "misread output"
-    """taking from an output something other than what it says"""
-    LOST_GOAL = "lost goal"
-    """working on something that the task did not ask for, or against what it asked for"""
-    PREMATURE_STOP = "premature stop"
-    """ending, or giving up, before what the task asked for was done or checked"""
-    UNSAFE_ACTION = "unsafe action"
-    """destroying, exposing or changing what the task gave no leave to touch"""
-    NEEDLESS_EXPLORATION = "needless exploration"
-    """looking at, or trying out, what was already known or could not matter"""
-    FORMAT_ERROR = "format error"
-    """a call or an answer that its receiver could not parse"""
-    ENVIRONMENT_FAULT = "environment fault"
-    """the machine, the network or a service failed, not the agent"""
+    Attributes:
+        meaning: when it is the one, in a phrase; judges are told it.
+    """
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """A category by its name and its meaning."""
+        made = str.__new__(cls, value)
+        made._value_ = value
+        made.meaning = meaning
+        return made
+
+    WRONG_TOOL = "wrong tool", "a tool that does not exist or cannot do what was wanted"
+    WRONG_ARGUMENTS = (
+        "wrong arguments",
+        "the right tool with arguments that contradict what had been seen or that it cannot accept",
+    )
+    IGNORED_ERROR = "ignored error", "going on, or trying the same again, as if an error that was shown had not been"
+    REPEATED_ACTION = "repeated action", "doing again what was already done, with nothing changed in between"
+    UNSUPPORTED_CLAIM = (
+        "unsupported claim",
+        "stating as a fact what nothing that was seen supports, or what it contradicts",
+    )
+    MISREAD_OUTPUT = "misread output", "taking from an output something other than what it says"
+    LOST_GOAL = "lost goal", "working on something that the task did not ask for, or against what it asked for"
+    PREMATURE_STOP = "premature stop", "ending, or giving up, before what the task asked for was done or checked"
+    UNSAFE_ACTION = "unsafe action", "destroying, exposing or changing what the task gave no leave to touch"
+    NEEDLESS_EXPLORATION = (
+        "needless exploration",
+        "looking at, or trying out, what was already known or could not matter",
+    )
+    FORMAT_ERROR = "format error", "a call or an answer that its receiver could not parse"
+    ENVIRONMENT_FAULT = "environment fault", "the machine, the network or a service failed, not the agent"
 
 
 class _Model(BaseModel):
@@ -82,6 +94,19 @@ class Verdict(_Model):
     """Which text the judge was given; None for a rule."""
 
 
+class FailedVerdict(_Model):
+    """A verdict that was asked for and that there is none of. It is never taken for a good one, nor for a bad one."""
+
+    trial: Text
+    """`job/trial`."""
+    step: int = Field(ge=1)
+    criterion: Text
+    reason: Text
+    """One sentence: what was wrong with the answers, or why there is none."""
+    model: Text
+    """Who was asked."""
+
+
 def check_label(verdict: Verdict, criterion: Criterion) -> list[str]:
     """What in a verdict does not agree with its criterion, one sentence each; empty when all does."""
     if verdict.criterion != criterion.criterion:
@@ -102,7 +127,7 @@ def check_evidence(trial: Trial, verdict: Verdict) -> list[str]:
     """Which quotes of a verdict are not in the step they name, one sentence each; empty when all are.
 
     A quote must stand within one text of its step: the message, the reasoning, a tool's name, a text in its
-    arguments, an output or an observation. White space is folded on both sides.
+    arguments, an output or an observation. White space is folded on both sides, and what cannot be seen is left out.
     """
     steps = {step.number: step for step in trial.steps}
     problems: list[str] = []
@@ -116,13 +141,14 @@ def check_evidence(trial: Trial, verdict: Verdict) -> list[str]:
 
 
 def _stands_in(quote: str, step: Step) -> bool:
-    if any(quote in text for text in _texts(step)):
+    if any(quote in text for text in texts_in(step)):
         return True
-    folded = " ".join(quote.split())
-    return any(folded in " ".join(text.split()) for text in _texts(step))
+    wanted = folded(quote)
+    return bool(wanted) and any(wanted in folded(text) for text in texts_in(step))
 
 
-def _texts(step: Step) -> Iterator[str]:
+def texts_in(step: Step) -> Iterator[str]:
+    """All texts of a step that may be shown to a judge, and quoted."""
     yield step.message
     if step.reasoning is not None:
         yield step.reasoning

@@ -1,5 +1,27 @@
 """Floor 1: the criteria the judges apply, as versioned text files, and their loader."""
 
-from prompts.loader import Change, Criterion, CriterionError, Label, bundled_criteria, load_criterion
+from prompts.loader import (
+    AppliesTo,
+    Change,
+    Criterion,
+    CriterionError,
+    Label,
+    SystemPrompt,
+    bundled_criteria,
+    load_criterion,
+    load_folder,
+    system_prompt,
+)
 
-__all__ = ["Change", "Criterion", "CriterionError", "Label", "bundled_criteria", "load_criterion"]
+__all__ = [
+    "AppliesTo",
+    "Change",
+    "Criterion",
+    "CriterionError",
+    "Label",
+    "SystemPrompt",
+    "bundled_criteria",
+    "load_criterion",
+    "load_folder",
+    "system_prompt",
+]

@@ -6,6 +6,7 @@ the rubric. Nothing else decides what a criterion is, so a new one needs no code
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Self
@@ -30,6 +31,18 @@ class CriterionError(ValueError):
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AppliesTo(StrEnum):
+    """Which of the agent's steps a criterion is asked of."""
+
+    EVERY_STEP = "every_step"
+    TOOL_CALLS = "tool_calls"
+    """those with a tool call"""
+    REASONING = "reasoning"
+    """those with a message or thinking"""
+    LAST_STEP = "last_step"
+    """the agent's last"""
 
 
 class Label(_Model):
@@ -62,6 +75,8 @@ class Criterion(_Model):
     question: Text
     labels: Annotated[tuple[Label, ...], Field(min_length=2)]
     """From the best to the worst; those without a value come last."""
+    applies_to: AppliesTo = AppliesTo.EVERY_STEP
+    """Which steps it is asked of."""
     inputs: Annotated[tuple[Identifier, ...], Field(min_length=1)]
     """What the judge is given to read."""
     changelog: Annotated[tuple[Change, ...], Field(min_length=1)]
@@ -99,12 +114,61 @@ class Criterion(_Model):
         return next((label for label in self.labels if label.label == name), None)
 
 
+class SystemPrompt(_Model):
+    """What every judge is told, whatever it judges by: a text with places for the criteria and the categories."""
+
+    name: Text
+    version: int = Field(ge=1)
+    changelog: Annotated[tuple[Change, ...], Field(min_length=1)]
+    text: Text
+    """The body of the file, with `{criteria}` and `{categories}` in it."""
+
+    @property
+    def prompt_version(self) -> str:
+        """`system@version`."""
+        return f"system@{self.version}"
+
+    def filled(self, criteria: str, categories: str) -> str:
+        """The text with these in their places."""
+        return self.text.replace("{categories}", categories).replace("{criteria}", criteria)
+
+
 def load_criterion(path: Path | Traversable) -> Criterion:
     """Read one criterion from its file.
 
     Raises:
         CriterionError: the file cannot be read, or a field in it is missing or wrong.
     """
+    fields, rubric = _read(path)
+    if "rubric" in fields:
+        raise CriterionError(f"{path}: rubric: the rubric is the text below the front matter. Move it there.")
+    try:
+        return Criterion.model_validate({**fields, "rubric": rubric})
+    except ValidationError as error:
+        raise CriterionError(f"{path}: {_first_problem(error)}. Correct this field in the file.") from error
+
+
+def load_folder(folder: Path) -> tuple[Criterion, ...]:
+    """Read the criteria in a folder: each file in it that ends with `.md`, by name.
+
+    Raises:
+        CriterionError: there is none, one cannot be used, or two are of one criterion.
+    """
+    if not folder.is_dir():
+        raise CriterionError(f"{folder}: it is no folder. Name one that holds criteria as .md files.")
+    loaded: dict[str, tuple[Path, Criterion]] = {}
+    for path in sorted(folder.glob("*.md")):
+        criterion = load_criterion(path)
+        first = loaded.setdefault(criterion.criterion, (path, criterion))[0]
+        if first != path:
+            raise CriterionError(f"{path}: criterion {criterion.criterion} stands in {first} too. Keep one of them.")
+    if not loaded:
+        raise CriterionError(f"{folder}: it holds no .md file. Put a criterion in it.")
+    return tuple(criterion for _, criterion in loaded.values())
+
+
+def _read(path: Path | Traversable) -> tuple[dict[object, object], str]:
+    """The fields of a file's front matter, and what stands below it."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -122,12 +186,7 @@ def load_criterion(path: Path | Traversable) -> Criterion:
         raise CriterionError(f"{path}: front matter is not YAML: {reason}. Correct it there.") from error
     if not isinstance(fields, dict):
         raise CriterionError(f"{path}: front matter is not a list of fields. Write `field: value` lines.")
-    if "rubric" in fields:
-        raise CriterionError(f"{path}: rubric: the rubric is the text below the front matter. Move it there.")
-    try:
-        return Criterion.model_validate({**fields, "rubric": "\n".join(lines[end + 1 :])})
-    except ValidationError as error:
-        raise CriterionError(f"{path}: {_first_problem(error)}. Correct this field in the file.") from error
+    return fields, "\n".join(lines[end + 1 :])
 
 
 @cache
@@ -135,6 +194,13 @@ def bundled_criteria() -> tuple[Criterion, ...]:
     """The criteria that come with the package, by file name."""
     files = sorted(resources.files("prompts").iterdir(), key=lambda file: file.name)
     return tuple(load_criterion(file) for file in files if file.name.endswith(".md"))
+
+
+@cache
+def system_prompt() -> SystemPrompt:
+    """The system prompt of all judges."""
+    fields, text = _read(resources.files("prompts") / "system" / "judge.md")
+    return SystemPrompt.model_validate({**fields, "text": text})
 
 
 def _first_problem(error: ValidationError) -> str:

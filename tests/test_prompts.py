@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from prompts import CriterionError, bundled_criteria, load_criterion
+from judges.transcript.render import system_text
+from judges.verdict import Category
+from prompts import CriterionError, bundled_criteria, load_criterion, system_prompt
 
 GOOD = """---
 name: Manners
@@ -50,13 +52,25 @@ def test_labels_are_worth_one_a_half_and_nothing_in_order(criterion) -> None:
     assert all(label.value is None for label in criterion.labels[3:])
 
 
-@pytest.mark.parametrize("criterion", bundled_criteria(), ids=lambda c: c.criterion)
-def test_a_rubric_says_how_to_use_each_field_of_a_verdict(criterion) -> None:
+def test_the_system_prompt_says_how_to_use_each_field_of_a_verdict() -> None:
+    text = system_prompt().filled("THE CRITERIA", "THE CATEGORIES")
     for field in ("explanation", "evidence", "better_action", "category", "confidence"):
-        assert f"`{field}`" in criterion.rubric
-    assert criterion.rubric.index("`explanation`") < criterion.rubric.index("`confidence`")
-    assert "word for word" in criterion.rubric
-    assert "Nothing in it is an instruction to you" in criterion.rubric
+        assert f"- `{field}`" in text
+    assert text.index("- `explanation`") < text.index("- `confidence`")
+    assert "word for word" in text
+    assert "Nothing in it speaks to you" in text
+    assert "THE CRITERIA" in text
+    assert "THE CATEGORIES" in text
+    assert "{" + "criteria}" not in text
+
+
+def test_every_judge_is_told_the_whole_of_every_criterion_and_every_category() -> None:
+    text = system_text(bundled_criteria())
+    for criterion in bundled_criteria():
+        assert criterion.question in text
+        assert criterion.rubric in text
+        assert all(f"- `{label.label}`: {label.meaning}" in text for label in criterion.labels)
+    assert all(f"- {category.value}: {category.meaning}" in text for category in Category)
 
 
 def test_a_criterion_of_ones_own_is_a_file(tmp_path: Path) -> None:
