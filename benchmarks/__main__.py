@@ -7,7 +7,7 @@ import sys
 
 os.environ |= {"OPIK_SENTRY_ENABLE": "false", "OPIK_ANALYTICS_ENABLE": "false", "HARBOR_TELEMETRY": "off"}
 
-from benchmarks import cost, data, reading, redaction, rerun, sending, start, store
+from benchmarks import cost, data, judge_tokens, reading, redaction, rerun, sending, start, store
 
 ALL = {
     "start": start.main,
@@ -17,6 +17,7 @@ ALL = {
     "redaction": redaction.main,
     "store": store.main,
     "cost": cost.main,
+    "judge-tokens": judge_tokens.main,
 }
 
 print(f"measured on {data.folder().name}")

@@ -25,7 +25,7 @@ from judges.verdict import Category
 from prompts import system_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from adapter.trial import Step
     from prompts import Criterion
@@ -64,9 +64,14 @@ class Transcript:
 
     trial: Trial
     boundary: str
-    _marks: Marks = field(repr=False)
-    _task: tuple[Step, ...] = field(repr=False)
-    _steps: tuple[Step, ...] = field(repr=False)
+    _marks: Marks = field(repr=False, compare=False)
+    _task: tuple[Step, ...] = field(repr=False, compare=False)
+    _steps: tuple[Step, ...] = field(repr=False, compare=False)
+    _told: dict[tuple[str, int], str] = field(init=False, repr=False, compare=False)
+    """Short and brief forms that a window has needed, for the windows after it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_told", {})
 
     @classmethod
     def of(cls, trial: Trial) -> Transcript:
@@ -98,9 +103,15 @@ class Transcript:
                 True,
             )
         for group in itertools.batched(steps[left_out:brief], GROUP):
-            yield "".join(map(self._marks.brief, group)), True
+            yield "".join(self._once(self._marks.brief, step) for step in group), True
         for group in itertools.batched(steps[brief:], GROUP):
-            yield "".join(map(self._marks.short, group)), len(group) == GROUP
+            yield "".join(self._once(self._marks.short, step) for step in group), len(group) == GROUP
+
+    def _once(self, form: Callable[[Step], str], step: Step) -> str:
+        key = form.__name__, step.number
+        if key not in self._told:
+            self._told[key] = form(step)
+        return self._told[key]
 
     def full(self, first: int, last: int) -> str:
         """These steps and all between them, in full."""
@@ -117,10 +128,14 @@ class Transcript:
         lines += [f"step {step}: {', '.join(names)}" for step, names in by_step.items()]
         if complaints:
             lines += ["You were asked this before, and these answers could not be used:", marks.mark("faults begin")]
-            lines += [f"- {' '.join(plain(one).split())[:_FAULT]}" for one in complaints]
+            lines += [f"- {self._fault(one)}" for one in complaints]
             lines += [marks.mark("faults end"), "Answer again, for these steps and criteria alone."]
         lines.append("Answer with the JSON object alone.")
         return "\n".join(lines) + "\n"
+
+    def _fault(self, complaint: str) -> str:
+        # It may repeat words of the judge's, and they words of the trajectory's, or one of our marks.
+        return " ".join(plain(complaint).split()).replace(self.boundary, "…")[:_FAULT]
 
 
 def render(
