@@ -37,7 +37,7 @@ SIZES = (1, 3, 5, 8, 10, 15, 20)
 MOST, LEAST_RATIO = 25_000, 20
 """Tokens per trajectory at the median, and how many times less than the plain way."""
 COUNTED_BY = "o200k_base"
-"""OpenAI's encoding; its vocabulary comes with LiteLLM. Other makers' differ from it, some by a third."""
+"""OpenAI's encoding; its vocabulary comes with LiteLLM. Other makers' differ from it."""
 PRICED = (("openai", "gpt-5-mini"), ("anthropic", "claude-sonnet-4-5"), ("gemini", "gemini-2.5-flash"))
 MIX = {"best": 0.75, "middle": 0.15, "worst": 0.10}
 """Shares of labels that are assumed for the output."""
@@ -95,12 +95,16 @@ class Taken(NamedTuple):
         calls: how many.
         sent: input, the form of the answer included.
         cacheable: of the input, what begins an earlier call's, too.
+        written: of the rest, what is marked for later calls.
+        verdicts: how many are asked for.
         answered: output, as estimated.
     """
 
     calls: int
     sent: int
     cacheable: int
+    written: int
+    verdicts: int
     answered: int
 
 
@@ -128,7 +132,7 @@ def taken(trial: Trial, size: int, known: Mapping[str, Criterion], count: Count,
     """What judging one trajectory in windows of a size takes."""
     schema = count(json.dumps(answer_schema(known)))
     seen: set[str] = set()
-    calls = sent = cacheable = verdicts = 0
+    calls = sent = cacheable = written = verdicts = 0
     sizes: dict[str, int] = {}
     for rendered, asked in prompts(trial, size, known):
         for text in (rendered.system, *(part.text for part in rendered.parts)):
@@ -142,9 +146,13 @@ def taken(trial: Trial, size: int, known: Mapping[str, Criterion], count: Count,
         cacheable += system
         stable = list(itertools.takewhile(lambda part: part.is_stable, rendered.parts))
         prefixes = list(itertools.accumulate(part.text for part in stable))
-        cacheable += sum(sizes[part.text] for part, whole in zip(stable, prefixes, strict=True) if whole in seen)
+        for part, whole in zip(stable, prefixes, strict=True):
+            if whole in seen:
+                cacheable += sizes[part.text]
+            else:
+                written += sizes[part.text]
         seen.update(prefixes)
-    return Taken(calls, sent, cacheable, round(verdicts * verdict))
+    return Taken(calls, sent, cacheable, written, verdicts, round(verdicts * verdict))
 
 
 def plain_way(trial: Trial, known: Mapping[str, Criterion], count: Count, verdict: float) -> Taken:
@@ -155,7 +163,7 @@ def plain_way(trial: Trial, known: Mapping[str, Criterion], count: Count, verdic
     at = [number for number, step in enumerate(trial.steps) if step.is_agent]
     sent = sum(rubrics + len(known) * upto[number] for number in at)
     calls = len(at) * len(known)
-    return Taken(calls, sent, 0, round(calls * verdict))
+    return Taken(calls, sent, 0, 0, calls, round(calls * verdict))
 
 
 def _step(step: Step) -> dict[str, object]:
@@ -173,8 +181,20 @@ def usd(one: Taken, provider: str, model: str, *, cached: bool) -> float | None:
     """Dollars of some calls at list price, with what is cacheable read from the cache or with nothing of it."""
     price = BUNDLED.find(provider, model)
     read = one.cacheable if cached else 0
-    tokens = Tokens(input=one.sent - read, cache_read=read, cache_write=0, output=one.answered, reasoning=0)
+    # Writing has a price of its own at Anthropic alone.
+    written = one.written if cached and provider == "anthropic" else 0
+    tokens = Tokens(
+        input=one.sent - read - written, cache_read=read, cache_write=written, output=one.answered, reasoning=0
+    )
     return None if price is None else price.cost(tokens, at=datetime.now(UTC))
+
+
+def _longest_verdict(every: Sequence[Taken]) -> int:
+    """The most tokens a verdict may take on average so that the median stays below what is wanted."""
+    size = 0
+    while statistics.median(one.sent + one.verdicts * (size + 1) for one in every) <= MOST:
+        size += 1
+    return size
 
 
 def _p90(values: Sequence[float]) -> float:
@@ -225,6 +245,7 @@ def main() -> None:
     plain_median = statistics.median(one.sent + one.answered for one in plain)
     ratios = [(b.sent + b.answered) / (a.sent + a.answered) for a, b in zip(chosen, plain, strict=True)]
     print(f"  * the default: {median:,.0f} at the median; at most {MOST:,} are wanted")
+    print(f"    that holds for verdicts of up to {_longest_verdict(chosen)} tokens on average")
     print(
         f"  one call per step and criterion, whole history: {plain_median:,.0f} at the median; "
         f"{plain_median / median:.1f} times the default's (at least {LEAST_RATIO} are wanted); "

@@ -94,6 +94,7 @@ def check(trial: Trial) -> Parsed:
     assert found.question == QUESTION
     assert plain_marks(found.marks) == expected_marks(trial)
     assert all(part.text for part in rendered.parts)
+    assert len(f"{found.shown}x".splitlines()) == len(found.shown.split("\n"))  # no other kind of line end is left
     return found
 
 
