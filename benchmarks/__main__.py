@@ -7,7 +7,7 @@ import sys
 
 os.environ |= {"OPIK_SENTRY_ENABLE": "false", "OPIK_ANALYTICS_ENABLE": "false", "HARBOR_TELEMETRY": "off"}
 
-from benchmarks import cost, data, judge_calls, reading, redaction, rerun, sending, start, store
+from benchmarks import cost, data, judge_calls, judge_tokens, reading, redaction, rerun, sending, start, store
 
 ALL = {
     "start": start.main,
@@ -18,6 +18,7 @@ ALL = {
     "store": store.main,
     "cost": cost.main,
     "judge-calls": judge_calls.main,
+    "judge-tokens": judge_tokens.main,
 }
 
 print(f"measured on {data.folder().name}")

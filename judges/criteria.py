@@ -43,4 +43,13 @@ def applies(criterion: Criterion, trial: Trial, step: Step) -> bool:
         case AppliesTo.REASONING:
             return bool(step.message.strip() or (step.reasoning or "").strip())
         case AppliesTo.LAST_STEP:
-            return step.number == max(one.number for one in trial.agent_steps)
+            return step.number == _last(trial)
+
+
+def _last(trial: Trial) -> int | None:
+    """The agent's last step; a sub-agent's only where the agent itself has none."""
+    acted = (step for step in reversed(trial.steps) if step.is_agent)
+    last = next(acted, None)
+    if last is not None and last.subagent:
+        last = next((step for step in acted if not step.subagent), last)
+    return None if last is None else last.number

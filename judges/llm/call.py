@@ -19,8 +19,8 @@ FORM = 1
 
 
 _PIECE = 2_000
-"""Bytes that are hashed at a time. From 2,048 on, hashing lets other threads run, and has to wait for its turn again: by
-and large milliseconds, where the work itself takes microseconds."""
+"""Bytes that are hashed at a time. From 2,048 on, hashing lets other threads run, and waits for its turn afterwards:
+milliseconds, where the work itself takes microseconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ _ARGUMENTS = (1_500, 500)
 _OUTPUT = (1_100, 700)
 _SHORT_SAID, _SHORT_CALL, _SHORT_FIRST, _SHORT_LAST = 140, 160, 100, 140
 _BRIEF = 90
+_SHORT_USER = 600
+"""What the user said later on may be another task: of it, more is told."""
 _SLACK = 200
 """So few characters are not worth a mark."""
 
@@ -74,7 +76,7 @@ class Marks:
 
     def short(self, step: Step) -> str:
         """A step in a few lines: what was said, and of each call the tool, what it was about, and how it ended."""
-        lines = [f"{self.mark(f'step {step.number}: {_who(step)}')} {_one_line(_said(step), _SHORT_SAID)}".rstrip()]
+        lines = [self._line(step, _said_in_short(step, _SHORT_SAID))]
         for call in step.tool_calls:
             lines.append(f"{_one_line(call.name, _BRIEF)}: {_one_line(_about(call), _SHORT_CALL)}")
             lines += _ends(call.output, _ended(call))
@@ -85,10 +87,10 @@ class Marks:
     def brief(self, step: Step) -> str:
         """A step in one line."""
         calls = "; ".join(f"{_one_line(call.name, 30)} {_one_line(_about(call), 60)}" for call in step.tool_calls)
-        return (
-            f"{self.mark(f'step {step.number}: {_who(step)}')} {calls or _one_line(_said(step), _BRIEF)}".rstrip()
-            + "\n"
-        )
+        return self._line(step, calls or _said_in_short(step, _BRIEF)) + "\n"
+
+    def _line(self, step: Step, text: str) -> str:
+        return f"{self.mark(f'step {step.number}: {_who(step)}')} {text}".rstrip()
 
 
 def _who(step: Step) -> str:
@@ -99,8 +101,9 @@ def _who(step: Step) -> str:
     return "sub-agent" if step.subagent else "agent"
 
 
-def _said(step: Step) -> str:
-    return step.message if step.message.strip() else step.reasoning or ""
+def _said_in_short(step: Step, most: int) -> str:
+    said = step.message if step.message.strip() else step.reasoning or ""
+    return _one_line(said, _SHORT_USER if step.source is Source.USER and not step.is_copied else most)
 
 
 def _about(call: ToolCall) -> str:

@@ -15,7 +15,9 @@ from judges.plain import skeleton
 from judges.verdict import texts_in
 
 if TYPE_CHECKING:
-    from adapter.trial import Trial
+    from collections.abc import Iterator
+
+    from adapter.trial import JsonValue, Trial
 
 _LENGTH = 10
 """Hexadecimal digits: 40 bits, which whoever writes a text cannot know without all texts that come after it."""
@@ -23,9 +25,25 @@ _LENGTH = 10
 
 def boundary(trial: Trial) -> str:
     """The boundary of a trial: ten hexadecimal digits that stand nowhere in its text, in whatever disguise."""
-    texts = [trial.name, trial.task, *(text for step in trial.steps for text in texts_in(step))]
-    names = [name for step in trial.steps for name in (step.subagent, step.segment)]
-    return _free(json.dumps([texts, names]).encode(), skeleton("\n".join([*texts, *names])))
+    shown = [trial.name, trial.task]
+    for step in trial.steps:
+        shown += [step.subagent, step.segment, *texts_in(step)]
+        # Arguments once more as a whole: their names and numbers are shown, too, and are no texts to quote.
+        shown += [json.dumps(call.arguments) for call in step.tool_calls if not isinstance(call.arguments, str)]
+        shown += [name for call in step.tool_calls for name in _names(call.arguments)]
+    return _free(json.dumps(shown).encode(), skeleton("\n".join(shown)))
+
+
+def _names(value: JsonValue) -> Iterator[str]:
+    """All names in a JSON value, at whatever depth."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            yield from item
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
 
 
 def _free(seed: bytes, text: str) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from adapter.trial import Trial
+from adapter.trial import Source, Trial
 from judges.llm.call import Part
 from judges.plain import plain
 from judges.transcript.clip import TASK, Marks
@@ -25,10 +25,9 @@ from judges.verdict import Category
 from prompts import system_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from adapter.trial import Step
-    from judges.answer import Pair
     from prompts import Criterion
 
 GROUP = 10
@@ -65,15 +64,20 @@ class Transcript:
 
     trial: Trial
     boundary: str
-    _marks: Marks = field(repr=False)
-    _task: tuple[Step, ...] = field(repr=False)
-    _steps: tuple[Step, ...] = field(repr=False)
+    _marks: Marks = field(repr=False, compare=False)
+    _task: tuple[Step, ...] = field(repr=False, compare=False)
+    _steps: tuple[Step, ...] = field(repr=False, compare=False)
+    _told: dict[tuple[str, int], str] = field(init=False, repr=False, compare=False)
+    """Short and brief forms that a window has needed, for the windows after it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_told", {})
 
     @classmethod
     def of(cls, trial: Trial) -> Transcript:
         """The transcript of a trial."""
         found = boundary(trial)
-        task = tuple(itertools.takewhile(lambda step: not step.is_agent, trial.steps))
+        task = tuple(itertools.takewhile(lambda step: step.source is not Source.AGENT, trial.steps))
         return cls(trial, found, Marks(found), task, trial.steps[len(task) :])
 
     def opening(self) -> str:
@@ -99,16 +103,22 @@ class Transcript:
                 True,
             )
         for group in itertools.batched(steps[left_out:brief], GROUP):
-            yield "".join(map(self._marks.brief, group)), True
+            yield "".join(self._once(self._marks.brief, step) for step in group), True
         for group in itertools.batched(steps[brief:], GROUP):
-            yield "".join(map(self._marks.short, group)), len(group) == GROUP
+            yield "".join(self._once(self._marks.short, step) for step in group), len(group) == GROUP
+
+    def _once(self, form: Callable[[Step], str], step: Step) -> str:
+        key = form.__name__, step.number
+        if key not in self._told:
+            self._told[key] = form(step)
+        return self._told[key]
 
     def full(self, first: int, last: int) -> str:
         """These steps and all between them, in full."""
         steps = [step for step in self._steps if first <= step.number <= last]
         return "".join(map(self._marks.full, steps, [None, *steps]))
 
-    def question(self, asked: Sequence[Pair], complaints: Sequence[str]) -> str:
+    def question(self, asked: Sequence[tuple[int, str]], complaints: Sequence[str]) -> str:
         """What is asked, below the end of the trajectory."""
         by_step: dict[int, list[str]] = {}
         for step, criterion in asked:
@@ -118,16 +128,20 @@ class Transcript:
         lines += [f"step {step}: {', '.join(names)}" for step, names in by_step.items()]
         if complaints:
             lines += ["You were asked this before, and these answers could not be used:", marks.mark("faults begin")]
-            lines += [f"- {' '.join(plain(one).split())[:_FAULT]}" for one in complaints]
+            lines += [f"- {self._fault(one)}" for one in complaints]
             lines += [marks.mark("faults end"), "Answer again, for these steps and criteria alone."]
         lines.append("Answer with the JSON object alone.")
         return "\n".join(lines) + "\n"
+
+    def _fault(self, complaint: str) -> str:
+        # It may repeat words of the judge's, and they words of the trajectory's, or one of our marks.
+        return " ".join(plain(complaint).split()).replace(self.boundary, "…")[:_FAULT]
 
 
 def render(
     transcript: Transcript,
     window: Sequence[int],
-    asked: Sequence[Pair],
+    asked: Sequence[tuple[int, str]],
     criteria: Mapping[str, Criterion],
     complaints: Sequence[str] = (),
 ) -> Rendered:
