@@ -1,7 +1,8 @@
 """What a judge model answered, read: each verdict is taken, or there is a sentence on what is wrong with it.
 
-An answer is trusted in nothing. It must be one JSON object of the form that was asked for; each of its verdicts must be
-on a step and criterion that was asked, with a label that there is and quotes that stand in the steps they name.
+An answer is trusted in nothing. It must be one JSON object of the form that was asked for, and carry the boundary of
+the trajectory, which no text in it can hold: so what a judge repeats of what it read is no answer. Each of its verdicts
+must be on a step and criterion that was asked, with a label that there is and quotes that stand in the steps they name.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from adapter.trial import Trial
+    from judges.transcript.render import Transcript
     from prompts import Criterion
 
 type Pair = tuple[int, str]
 """A step's number and a criterion."""
 
-_VERDICTS = "verdicts"
-_FENCED = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+_TRAJECTORY, _VERDICTS = "trajectory", "verdicts"
 _WORDS = re.compile(r"\w\W*\w")
 """A quote of fewer than two letters or digits is found anywhere, and shows nothing."""
 _SHOWN = 120
@@ -52,19 +53,21 @@ class Answered:
         return tuple(f"Step {step}, {criterion}: {problem}" for (step, criterion), problem in self.problems.items())
 
 
-def read_answer(text: str, asked: Sequence[Pair], trial: Trial, criteria: Mapping[str, Criterion], by: str) -> Answered:
+def read_answer(
+    text: str, asked: Sequence[Pair], transcript: Transcript, criteria: Mapping[str, Criterion], by: str
+) -> Answered:
     """Reads the answer of one call.
 
     Args:
         text: as the model gave it.
         asked: what it was asked for.
-        trial: the trial it was asked about, whole: quotes are looked up in it.
+        transcript: what it was asked about: quotes are looked up in the whole of its trial.
         criteria: those in force, by identifier.
         by: the model's name.
     """
     answered = Answered()
     try:
-        items = list(_items(text))
+        items = list(_items(text, transcript.boundary))
     except _NotReadError as error:
         answered.problems = dict.fromkeys(asked, str(error))
         return answered
@@ -74,7 +77,7 @@ def read_answer(text: str, asked: Sequence[Pair], trial: Trial, criteria: Mappin
         if pair not in found:
             answered.unasked += 1
             continue
-        found[pair].append(_verdict(item, trial, criteria[pair[1]], by))
+        found[pair].append(_verdict(item, transcript.trial, criteria[pair[1]], by))
     for pair, said in found.items():
         first = said[0] if said else "There is no verdict in the answer."
         if any(other != first for other in said[1:]):
@@ -109,50 +112,66 @@ def _real(value: object) -> object:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _encodable(value: object) -> object:
+    """Half characters, which JSON can carry and UTF-8 cannot, are replaced."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+type _Text = Annotated[str, BeforeValidator(_encodable)]
+
+
 class _Quote(_Model):
-    step: Annotated[int, BeforeValidator(_whole), Field(ge=1)]
-    quote: str
+    step: Annotated[int, BeforeValidator(_whole)]
+    quote: _Text
 
 
 class _Action(_Model):
-    tool: str
-    arguments: str
+    tool: _Text
+    arguments: _Text
 
 
 class _Item(_Model):
-    explanation: str = Field(pattern=r"\S")
+    explanation: Annotated[_Text, Field(pattern=r"\S")]
     evidence: Annotated[list[_Quote], BeforeValidator(lambda value: [] if value is None else value)] = []
-    label: str
+    label: _Text
     better_action: Annotated[_Action | None, BeforeValidator(_none_if_empty)] = None
-    category: Annotated[str | None, BeforeValidator(_none_if_empty)] = None
-    confidence: Annotated[float | None, BeforeValidator(_real), Field(ge=0, le=1)] = None
+    category: Annotated[_Text | None, BeforeValidator(_none_if_empty)] = None
+    confidence: Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_real)] = None
 
 
-def _items(text: str) -> Iterator[dict[str, object]]:
+def _items(text: str, boundary: str) -> Iterator[dict[str, object]]:
     """The verdicts in an answer, as JSON objects. Of an answer that was cut, those before the cut.
 
     Raises:
-        _NotReadError: it is empty, or not one JSON object with a list of verdicts.
+        _NotReadError: it is empty, or not one JSON object about this trajectory with a list of verdicts.
     """
     stripped = text.strip()
     if not stripped:
         raise _NotReadError("The answer is empty.")
-    fenced = _FENCED.findall(stripped)
-    for candidate in (stripped, *(fenced if len(fenced) == 1 else ())):
-        try:
-            whole: object = json.loads(candidate)
-        except (ValueError, RecursionError):
-            continue
-        listed = cast("dict[str, object]", whole).get(_VERDICTS) if isinstance(whole, dict) else None
+    whole = _parsed(stripped)
+    if whole is not None:
+        listed = whole.get(_VERDICTS)
         if not isinstance(listed, list):
             raise _NotReadError(f"The answer is JSON without a list `{_VERDICTS}`.")
+        if whole.get(_TRAJECTORY) != boundary:
+            raise _NotReadError(f"The answer's `{_TRAJECTORY}` is not {boundary}.")
         yield from _objects(cast("list[object]", listed))
         return
-    starts = list(re.finditer(rf'\{{\s*"{_VERDICTS}"\s*:\s*\[', stripped))
+    opening = rf'\{{\s*"{_TRAJECTORY}"\s*:\s*"{boundary}"\s*,\s*"{_VERDICTS}"\s*:\s*\['
+    starts = list(re.finditer(opening, stripped))
     if len(starts) != 1:
-        said = "holds several JSON objects with verdicts" if starts else "is not JSON"
+        said = "holds several JSON objects with verdicts" if starts else f"is not JSON about {boundary}"
         raise _NotReadError(f"The answer {said}.")
     yield from _objects(_until_cut(stripped, starts[0].end()))
+
+
+def _parsed(text: str) -> dict[str, object] | None:
+    """The text as one JSON value, an object or taken for an empty one; None where it is no JSON."""
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _objects(listed: list[object]) -> Iterator[dict[str, object]]:
@@ -207,7 +226,7 @@ def _verdict(item: Mapping[str, object], trial: Trial, criterion: Criterion, by:
         criterion=criterion.criterion,
         label=label.label,
         value=label.value,
-        explanation=_encodable(said.explanation.strip()),
+        explanation=said.explanation.strip(),
         evidence=quotes,
         better_action=_better(said.better_action),
         category=None if said.category is None else Category(said.category),
@@ -223,11 +242,13 @@ def _quotes(found: Sequence[_Quote], step: int) -> tuple[tuple[Quote, ...], str 
     """The quotes, and what is wrong with one of them."""
     quotes: list[Quote] = []
     for one in found:
+        if one.step < 1:
+            return (), f"There is no step {one.step} to quote from."
         if one.step > step:
             return (), f"Step {one.step} came after step {step}: what it shows was not known then."
         if not _WORDS.search(one.quote):
             return (), f"The quote `{one.quote[:_SHOWN]}` is too short to show anything."
-        quotes.append(Quote(step=one.step, quote=_encodable(one.quote)))
+        quotes.append(Quote(step=one.step, quote=one.quote))
     return tuple(dict.fromkeys(quotes)), None
 
 
@@ -235,9 +256,4 @@ def _better(action: _Action | None) -> str | None:
     """The tool and its arguments as one line of text; None unless both are named."""
     if action is None or not action.tool.strip() or not action.arguments.strip():
         return None
-    return _encodable(f"{action.tool.strip()} {action.arguments.strip()}")
-
-
-def _encodable(text: str) -> str:
-    """Half characters, which JSON can carry and UTF-8 cannot, are replaced."""
-    return text.encode("utf-8", "replace").decode()
+    return f"{action.tool.strip()} {action.arguments.strip()}"

@@ -202,7 +202,7 @@ class Judge:
             reply = await self.asker.ask(call)
         except CallFailed as failure:
             return await self._without_reply(failure, asked, call, complaints)
-        answer = read_answer(reply.text, asked, self.transcript.trial, self.criteria, self.model.name)
+        answer = read_answer(reply.text, asked, self.transcript, self.criteria, self.model.name)
         good, problems = tuple(answer.verdicts.values()), answer.problems
         cut = reply.finish == _CUT
         error = None

@@ -40,7 +40,7 @@ def verdict(step: int, criterion: str, label: str | None = None, **fields: Any) 
     } | fields
 
 
-def bad(step: int, criterion: str, label: str, quote: str, *, at: int | None = None) -> dict[str, Any]:
+def bad(step: int, criterion: str, label: str, quote: str, *, at: int | None = None, **fields: Any) -> dict[str, Any]:
     """A verdict below the best, with all that it needs."""
     return verdict(
         step,
@@ -49,12 +49,13 @@ def bad(step: int, criterion: str, label: str, quote: str, *, at: int | None = N
         evidence=[{"step": at or step, "quote": quote}],
         better_action={"tool": "Bash", "arguments": "ls"},
         category="repeated action",
+        **fields,
     )
 
 
 def said(*verdicts: dict[str, Any], **fields: Any) -> Answer:
     """An answer with these verdicts."""
-    return Answer(json.dumps({"verdicts": verdicts}), **fields)
+    return Answer(json.dumps({"trajectory": "BOUNDARY", "verdicts": verdicts}), **fields)
 
 
 def good(asked: Asked) -> Answer:

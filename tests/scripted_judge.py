@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,10 +31,19 @@ class Asked:
     def text(self) -> str:
         return _text(self.body["messages"][-1]["content"])
 
+    @property
+    def boundary(self) -> str:
+        """That of the trajectory that is asked about; what is no such question has none."""
+        found = re.match(r"Marks in this message begin with \[([0-9a-f]+)\.", self.text)
+        return found[1] if found else "none"
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered; `until` holds it back for as long as that event is not set."""
+    """What is answered, with the trajectory's boundary in place of `BOUNDARY`.
+
+    `until` holds it back for as long as that event is not set.
+    """
 
     text: str = ""
     status: int = 200
@@ -114,12 +124,13 @@ def _response(asked: Asked, answer: Answer) -> dict[str, Any]:
         return answer.body
     if answer.status != 200:
         return {"error": {"message": answer.text or "scripted failure", "type": "error", "code": None}}
-    message: dict[str, Any] = {"role": "assistant", "content": answer.text}
+    text = answer.text.replace("BOUNDARY", asked.boundary)
+    message: dict[str, Any] = {"role": "assistant", "content": text}
     if answer.refusal is not None:
         message |= {"content": None, "refusal": answer.refusal}
     elif "tools" in asked.body:
         name = asked.body["tools"][0]["function"]["name"]
-        call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": answer.text}}
+        call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": text}}
         message |= {"content": None, "tool_calls": [call]}
     usage = {
         "prompt_tokens": answer.prompt_tokens,

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def answer_schema(criteria: Mapping[str, Criterion]) -> Object:
     """The schema of an answer by these criteria: the same for every step, since it is part of what is cached.
 
-    It keeps to what OpenAI's strict mode takes: every property is required, none is added, and what may be missing is
-    null. The explanation comes before the label, which models write in the order of the schema.
+    `trajectory` is the boundary, which shows that the answer is the judge's own. The schema keeps to what OpenAI's
+    strict mode takes: every property is required, none is added, and what may be missing is null. The explanation comes
+    before the label: models write in the order of the schema.
     """
     labels = list(dict.fromkeys(label.label for one in criteria.values() for label in one.labels))
     quote = _object({"step": {"type": "integer"}, "quote": {"type": "string"}})
@@ -36,7 +37,7 @@ def answer_schema(criteria: Mapping[str, Criterion]) -> Object:
             "confidence": {"anyOf": [{"type": "number"}, {"type": "null"}]},
         }
     )
-    return _object({"verdicts": {"type": "array", "items": verdict}})
+    return _object({"trajectory": {"type": "string"}, "verdicts": {"type": "array", "items": verdict}})
 
 
 @lru_cache(maxsize=16)
