@@ -196,15 +196,28 @@ def test_one_trial_has_figures_and_no_resampled_interval() -> None:
     assert found.agreement.low is not None
     assert found.agreement.low < 0.15, "six steps of one trial are no six independent ones"
     many = {place: said for number in range(MIN_TRIALS) for place, said in trial(f"t{number}", "nar").items()}
-    assert compared(many, many).kappa == Figure(1, 1, 1, 18)
+    assert compared(many, many).kappa == Figure(1, None, None, 18), (
+        "no disagreement was seen, which is no proof that there is none"
+    )
+    some = many | {("t0", 1): R, ("t1", 2): N}
+    assert compared(many, some).kappa.low is not None
 
 
 def test_a_figure_that_is_mostly_not_defined_when_resampled_has_no_interval() -> None:
     right = {place: said for number in range(8) for place, said in trial(f"t{number}", "nn").items()}
-    rare = right | trial("t0", "nr")
-    found = compared(rare, rare)
-    assert found.recall == Figure(1, None, None, 1)
+    rare = compared(right | trial("t0", "nr"), right | trial("t0", "nr") | trial("t1", "na"))
+    assert rare.kappa.value is not None
+    assert (rare.kappa.low, rare.kappa.high) == (None, None)
     assert resampled(np.ones((8, 1)), lambda sums: np.full(len(sums), np.nan)) == (None, None)
+
+
+def test_one_bad_step_that_was_found_is_no_proof() -> None:
+    right = trial("a", "nnr") | trial("b", "nnn")
+    found = compared(right, right)
+    for figure in (found.precision, found.recall, found.f1):
+        assert figure.value == figure.high == 1
+        assert figure.low is not None
+        assert figure.low < 0.4
 
 
 def test_no_mark_is_neither_right_nor_wrong_and_is_counted() -> None:

@@ -25,6 +25,7 @@ _Z = 1.959963984540054
 """The 0.975 quantile of the normal distribution."""
 _MOST_UNDEFINED = 0.05
 """Where a figure is not defined in more of the resamples, the rest tell nothing of its spread."""
+_ROUNDING = 1e-12
 _BATCH = 2_000_000
 """Numbers that one batch of resamples may hold."""
 
@@ -83,7 +84,7 @@ def clustered_share(hits: Sequence[int], sizes: Sequence[int]) -> Figure:
     p = sum(hits) / total
     spread = sum((hit - p * size) ** 2 for hit, size in zip(hits, sizes, strict=True))
     effective = float(trials)
-    if trials > 1 and spread > 1e-12:
+    if trials > 1 and spread > _ROUNDING:
         effective = min(float(total), p * (1 - p) * total**2 * (trials - 1) / (trials * spread))
     elif total == trials:
         effective = float(total)
@@ -99,7 +100,8 @@ def resampled(counts: Floats, statistic: Callable[[Floats], Floats]) -> tuple[fl
             defined.
 
     Returns:
-        None and None where there are fewer than `MIN_TRIALS` trials, or the figure is too often not defined.
+        None and None where there are fewer than `MIN_TRIALS` trials, where the figure is too often not defined, and
+        where all resamples give one and the same, which tells nothing of what other trials would give.
     """
     import numpy as np
 
@@ -118,6 +120,8 @@ def resampled(counts: Floats, statistic: Callable[[Floats], Floats]) -> tuple[fl
     values = np.concatenate(found)
     known = values[~np.isnan(values)]
     if len(known) < (1 - _MOST_UNDEFINED) * len(values):
+        return None, None
+    if np.ptp(known) < _ROUNDING:
         return None, None
     low, high = np.quantile(known, [0.025, 0.975])
     return float(low), float(high)

@@ -58,7 +58,8 @@ class Score:
         quadratic_kappa: with quadratic weights, as others report it.
         precision: of the steps that the judge calls bad, the share that are so by the reference.
         recall: of the bad steps by the reference, the share that the judge calls so.
-        f1: the harmonic mean of both.
+        f1: the harmonic mean of both. These three have Wilson's interval on the effective sample size, too; the
+            kappas' are resampled over trials.
         prevalence: the share of bad steps by the reference.
         predicted_prevalence: the share of steps that the judge calls bad.
         confusion: the counts that all of it is made of.
@@ -120,13 +121,14 @@ def score(
     rows, columns = total.sum(axis=1), total.sum(axis=0)
     here = [place for place in marked if place in predicted]
 
-    def figure(statistic: Callable[[Floats], Floats], size: int = n) -> Figure:
+    def figure(statistic: Callable[[Floats], Floats]) -> Figure:
         value = float(statistic(total[None])[0])
         if np.isnan(value):
-            return Figure(None, None, None, size)
-        return Figure(value, *resampled(counts, statistic), size)
+            return Figure(None, None, None, n)
+        return Figure(value, *resampled(counts, statistic), n)
 
     bad = len(marks) - 1
+    hits = [int(one[bad, bad]) for one in counts]
     return Score(
         criterion=criterion.criterion,
         labelled=len(marked),
@@ -144,12 +146,9 @@ def score(
         kappa=figure(lambda sums: kappa(sums, 0)),
         weighted_kappa=figure(lambda sums: kappa(sums, 1)),
         quadratic_kappa=figure(lambda sums: kappa(sums, 2)),
-        precision=figure(lambda sums: _ratio(sums[:, bad, bad], sums[:, :, bad].sum(axis=1)), int(columns[bad])),
-        recall=figure(lambda sums: _ratio(sums[:, bad, bad], sums[:, bad].sum(axis=1)), int(rows[bad])),
-        f1=figure(
-            lambda sums: _ratio(2 * sums[:, bad, bad], sums[:, bad].sum(axis=1) + sums[:, :, bad].sum(axis=1)),
-            int(rows[bad] + columns[bad] - total[bad, bad]),
-        ),
+        precision=clustered_share(hits, [int(one[:, bad].sum()) for one in counts]),
+        recall=clustered_share(hits, [int(one[bad].sum()) for one in counts]),
+        f1=_f1(clustered_share(hits, [int(one[bad].sum() + one[:, bad].sum() - one[bad, bad]) for one in counts])),
         prevalence=float(rows[bad]) / n if n else None,
         predicted_prevalence=float(columns[bad]) / n if n else None,
         confusion=Confusion(marks, tuple(tuple(int(count) for count in row) for row in total)),
@@ -180,6 +179,14 @@ def kappa(tables: Floats, power: int) -> Floats:
     expected = np.einsum("bi,bj,ij->b", rows, columns, weights)
     n = tables.sum(axis=(-2, -1))
     return 1 - _ratio(observed * n, expected)
+
+
+def _f1(overlap: Figure) -> Figure:
+    """F1 from the share of steps called bad by both among those called bad by either: F1 = 2J / (1 + J)."""
+    value, low, high = (
+        None if one is None else 2 * one / (1 + one) for one in (overlap.value, overlap.low, overlap.high)
+    )
+    return Figure(value, low, high, overlap.n)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
