@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapter.errors import BadInputError, ExitCode
+from adapter.opik_annotation import Annotation
 from adapter.opik_connection import Connection, connect
 from judges.calibration.first_errors import BANDS, FirstErrors, decisive
 from judges.calibration.kept import Calibration, keep
@@ -17,7 +18,7 @@ from judges.calibration.metrics import Score, score
 from judges.calibration.reference import between_people, decisive_steps, reference
 from judges.criteria import in_force
 from judges.final import RULE
-from pipelines.calibrate_stored import InOpik, of_experiments
+from pipelines.calibrate_stored import InOpik, labels_project, stored
 from pipelines.calibrated import (
     BadLineResult,
     CalibrateResult,
@@ -29,6 +30,7 @@ from pipelines.calibrated import (
     LabelSource,
     PeopleResult,
 )
+from pipelines.judge_request import Which
 from pipelines.label_files import Form, read_labels
 from prompts import Criterion, CriterionError
 from views.confusion import Matrix, confusion
@@ -46,6 +48,7 @@ class CalibrateRequest:
         form: how they stand in it.
         predictions: a file of predictions; None for what judges said of the experiments' trials.
         experiments: names of experiments.
+        queue: an annotation queue: labels that people left in it alone.
         opik: `embedded`, the address of an Opik, or None for the configured one.
         criteria: a folder of criteria of one's own.
         only: the criteria that are looked at; all where empty.
@@ -59,6 +62,7 @@ class CalibrateRequest:
     form: Form = Form.JSONL
     predictions: Path | None = None
     experiments: tuple[str, ...] = ()
+    queue: str | None = None
     opik: str | None = None
     criteria: Path | None = None
     only: tuple[str, ...] = ()
@@ -79,44 +83,62 @@ def calibrate(request: CalibrateRequest) -> CalibrateResult:
         BadInputError: a file cannot be read, or nothing can be compared; the message says why.
         IncompleteError: Opik does not answer or refuses.
     """
-    criteria = _criteria(request)
-    if request.labels is None and not request.experiments:
+    criteria = wanted_criteria(request.criteria, request.only)
+    in_opik = bool(request.experiments or request.queue)
+    if request.labels is None and not in_opik:
         raise BadInputError(
             "Whose labels are meant is not clear.", "Give a file of labels, or --experiment with labels in Opik."
         )
-    if request.predictions is None and not request.experiments:
+    if request.predictions is None and not in_opik:
         raise BadInputError(
             "There is nothing to compare the labels with.", "Give --predictions FILE or --experiment NAME."
         )
-    stored = None
+    found = None
     with _open(request) as connection:
         if connection is not None:
-            stored = of_experiments(connection, request.experiments, criteria)
-    labels = _labels(request, criteria, stored)
-    predictions = _predictions(request, criteria, stored)
-    return _compared(request, criteria, labels, predictions, stored)
+            found = stored(connection, _which(request, connection), criteria, request.queue)
+    labels = _labels(request, criteria, found)
+    predictions = _predictions(request, criteria, found)
+    return _compared(request, criteria, labels, predictions, found)
+
+
+def _which(request: CalibrateRequest, connection: Connection) -> Which:
+    """The trials in Opik: of the experiments, or of the project whose steps wait in the queue."""
+    if request.experiments:
+        return Which(experiments=request.experiments)
+    queue = Annotation(connection).find_queue(request.queue or "")
+    if queue is None:
+        raise BadInputError(
+            f"Opik holds no annotation queue {request.queue!a}.", "kilobench calibrate --export makes one."
+        )
+    return Which(project=queue.project.removesuffix(labels_project("")))
 
 
 def _open(request: CalibrateRequest) -> AbstractContextManager[Connection | None]:
-    return connect(request.opik, _PROJECT) if request.experiments else nullcontext()
+    return connect(request.opik, _PROJECT) if request.experiments or request.queue else nullcontext()
 
 
-def _criteria(request: CalibrateRequest) -> Mapping[str, Criterion]:
+def wanted_criteria(folder: Path | None, only: Sequence[str]) -> Mapping[str, Criterion]:
+    """The criteria in force.
+
+    Raises:
+        BadInputError: the folder cannot be used, or one of `only` is none of them.
+    """
     try:
-        known = in_force(request.criteria)
+        known = in_force(folder)
     except CriterionError as error:
         raise BadInputError(str(error), "See the guide to criteria of your own.") from error
-    unknown = [name for name in request.only if name not in (*known, DECISIVE)]
+    unknown = [name for name in only if name not in (*known, DECISIVE)]
     if unknown:
         names = ", ".join((*known, DECISIVE))
         raise BadInputError(f"There is no criterion {unknown[0]!a}.", f"Give one of {names} with --criterion.")
     return known
 
 
-def _labels(request: CalibrateRequest, criteria: Mapping[str, Criterion], stored: InOpik | None) -> Labels:
+def _labels(request: CalibrateRequest, criteria: Mapping[str, Criterion], opik: InOpik | None) -> Labels:
     if request.labels is not None:
         return read_labels(request.labels, request.form, criteria)
-    found = Labels(()) if stored is None else stored.people
+    found = Labels(()) if opik is None else opik.people
     if not found.labels:
         raise BadInputError(
             "People have left no label on the steps of these trials.",
@@ -125,10 +147,10 @@ def _labels(request: CalibrateRequest, criteria: Mapping[str, Criterion], stored
     return found
 
 
-def _predictions(request: CalibrateRequest, criteria: Mapping[str, Criterion], stored: InOpik | None) -> Labels:
+def _predictions(request: CalibrateRequest, criteria: Mapping[str, Criterion], opik: InOpik | None) -> Labels:
     if request.predictions is not None:
         return read_labels(request.predictions, Form.JSONL, criteria)
-    return Labels(()) if stored is None else stored.predictions
+    return Labels(()) if opik is None else opik.predictions
 
 
 def _compared(
@@ -136,14 +158,14 @@ def _compared(
     criteria: Mapping[str, Criterion],
     labels: Labels,
     predictions: Labels,
-    stored: InOpik | None,
+    opik: InOpik | None,
 ) -> CalibrateResult:
     wanted = set(request.only or (*criteria, DECISIVE))
-    lengths = {**predictions.lengths, **labels.lengths, **({} if stored is None else stored.lengths)}
+    lengths = {**predictions.lengths, **labels.lengths, **({} if opik is None else opik.lengths)}
     usable = [one for one in labels.labels if one.criterion in wanted]
     unknown = 0
-    if stored is not None:
-        known = [one for one in usable if one.place in stored.steps]
+    if opik is not None:
+        known = [one for one in usable if one.place in opik.steps]
         unknown, usable = len(usable) - len(known), known
     judges = _by_judge(request, predictions.labels)
     by_criterion = _by_criterion(usable)
@@ -183,7 +205,7 @@ def _compared(
             for one in between_people(its)
         ),
         bad_lines=tuple(bad_lines),
-        unknown_steps=None if stored is None else unknown,
+        unknown_steps=None if opik is None else unknown,
         picture=picture,
         exit_code=ExitCode.INCOMPLETE if bad_lines else ExitCode.DONE,
     )

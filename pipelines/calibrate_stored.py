@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from adapter.opik_annotation import Annotation
 from adapter.opik_connection import Connection
 from adapter.opik_store import Score
 from judges.calibration.labels import BadLine, Labels, Place, StepLabel, gathered
@@ -29,6 +30,8 @@ class InOpik:
         steps: all of the agent's steps.
         lengths: how many of them a trial has.
         projects: where the trials are.
+        verdicts: of the models, in the kept runs, the newest last.
+        traces: the trial's trace.
     """
 
     people: Labels
@@ -36,42 +39,58 @@ class InOpik:
     steps: frozenset[Place]
     lengths: Mapping[str, int]
     projects: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    traces: Mapping[str, str]
 
 
-def of_experiments(connection: Connection, names: Sequence[str], criteria: Mapping[str, Criterion]) -> InOpik:
-    """What people and judges said of the trials in some experiments.
+def labels_project(project: str) -> str:
+    """The project that keeps another's steps that people are to label."""
+    return f"{project}.labels"
+
+
+def stored(connection: Connection, which: Which, criteria: Mapping[str, Criterion], queue: str | None = None) -> InOpik:
+    """What people and judges said of some stored trials.
 
     Args:
         connection: to the Opik that holds them.
-        names: of the experiments.
+        which: the trials.
         criteria: those in force, by name.
+        queue: labels that people left in this annotation queue alone; without it, all that they left.
 
     Raises:
         BadInputError: there is no such experiment.
         IncompleteError: Opik refuses, or does not answer.
     """
-    source = FromOpik(Which(experiments=tuple(names)), connection)
-    people: list[StepLabel] = []
-    bad: list[BadLine] = []
+    source = FromOpik(which, connection)
+    said: list[tuple[str, int, Score]] = []
     scored: list[StepLabel] = []
     steps: set[Place] = set()
     lengths: dict[str, int] = {}
     projects: dict[str, None] = {}
+    traces: dict[str, str] = {}
     for found in source.trials(lambda _: None):
         trial = found.trial
         numbers = [step.number for step in trial.agent_steps]
         steps.update((trial.name, number) for number in numbers)
         lengths[trial.name] = len(numbers)
         projects[found.project or ""] = None
+        traces[trial.name] = found.trace_id or ""
         for number, scores, by_people in _spans(found):
             scored += scored_by_judges(trial.name, number, scores, criteria)
-            for one in by_people:
-                label = label_of_person(trial.name, number, one, criteria)
-                if isinstance(label, StepLabel):
-                    people.append(label)
-                elif label is not None:
-                    bad.append(BadLine(f"{trial.name}, step {number}", label))
-    bad += [BadLine(one.path, one.reason) for one in source.skipped]
+            said += [(trial.name, number, one) for one in by_people if queue is None]
+    annotation = Annotation(connection)
+    for project in projects:
+        for one in annotation.steps(labels_project(project)):
+            if (one.trial, one.step) in steps and queue in (None, one.queue):
+                said += [(one.trial, one.step, score) for score in one.scores]
+    people: list[StepLabel] = []
+    bad = [BadLine(one.path, one.reason) for one in source.skipped if one.is_open]
+    for name, number, score in said:
+        label = label_of_person(name, number, score, criteria)
+        if isinstance(label, StepLabel):
+            people.append(label)
+        elif label is not None:
+            bad.append(BadLine(f"{name}, step {number}", label))
     verdicts = [
         verdict
         for project in projects
@@ -79,7 +98,15 @@ def of_experiments(connection: Connection, names: Sequence[str], criteria: Mappi
         for verdict in run.verdicts
         if (verdict.trial, verdict.step) in steps
     ]
-    return InOpik(gathered(people, bad), predictions_of(scored, verdicts), frozenset(steps), lengths, tuple(projects))
+    return InOpik(
+        people=gathered(people, bad),
+        predictions=predictions_of(scored, verdicts),
+        steps=frozenset(steps),
+        lengths=lengths,
+        projects=tuple(projects),
+        verdicts=tuple(verdicts),
+        traces=traces,
+    )
 
 
 def predictions_of(scored: Iterable[StepLabel], verdicts: Iterable[Verdict]) -> Labels:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from rich.console import Console
 
+from judges.calibration.to_label import Why
 from pipelines.calibrated import (
     CalibrateResult,
     DecisiveCalibration,
@@ -14,6 +15,7 @@ from pipelines.calibrated import (
     FoundResult,
     JudgeCalibration,
 )
+from pipelines.label_export import ExportResult, reasons
 from pipelines.terminal import line
 from pipelines.terminal_table import Column, show_table
 from views import format as fmt
@@ -55,6 +57,22 @@ def show_calibration(result: CalibrateResult, console: Console) -> None:
         console.print(line("left out: ", f"{len(result.bad_lines) - _MOST} more; --json names all"))
     if result.picture is not None:
         console.print(line("picture: ", result.picture))
+
+
+def show_export(result: ExportResult, console: Console) -> None:
+    """Prints what waits in the queue now, and why it was chosen."""
+    told = ", ".join(
+        f"{count} since {why}" if why != Why.CHANCE else f"{count} {why}"
+        for why, count in reasons(result).items()
+        if count
+    )
+    console.print(line("put into the queue: ", f"{len(result.steps)} steps{f': {told}' if told else ''}"))
+    console.print(line("queue: ", f"{result.queue}, {result.waiting} steps, in project {result.project}"))
+    console.print(line("asked: ", ", ".join(result.criteria)))
+    for one in result.skipped[:_MOST]:
+        console.print(line("left out: ", f"{one.what}: {one.reason}"))
+    console.print(line("Opik: ", result.opik))
+    console.print(line("", "Once people have labelled them, `kilobench calibrate --queue NAME` compares."))
 
 
 def _show_judge(one: JudgeCalibration, console: Console) -> None:
