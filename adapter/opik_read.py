@@ -20,7 +20,7 @@ from adapter.opik_connection import Connection
 from adapter.opik_patience import status_of
 from adapter.opik_rest import Identified, Rest, if_there
 from adapter.opik_rows import trial_key
-from adapter.opik_stored import FoundItem, Stored, labels_of, scores_of
+from adapter.opik_stored import FoundItem, Stored, labels_of, of_people, scores_of
 from adapter.opik_traces import as_json, stored_trial
 from adapter.redact import redact
 from adapter.trial import Object, Trial
@@ -207,6 +207,7 @@ def _stored(row: TracePublic | _FoundSpan, scores: list[FeedbackScorePublic] | N
         digest=None,
         scores={one.name: scores_of(str(row.id), one) for one in scores or ()},
         labels=labels_of(scores or ()),
+        by_people=of_people(str(row.id), scores or ()),
         start_time=row.start_time,
         has=frozenset(),
         trace_id=trace_id,

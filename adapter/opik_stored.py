@@ -38,6 +38,7 @@ class Stored:
         digest: of its content.
         scores: what is scored under each name: one score, or one for each author. A person's labels are not here.
         labels: names under which people alone have scored it.
+        by_people: what people scored, each author's own.
         start_time: its start.
         has: which of `end_time`, `usage`, `cost` and `error` are stored with it.
         trace_id: the trace it belongs to; a trace's own id.
@@ -53,6 +54,7 @@ class Stored:
     trace_id: str
     parent_id: str | None = None
     labels: frozenset[str] = frozenset()
+    by_people: tuple[Score, ...] = ()
     twins: tuple[Stored, ...] = ()
 
 
@@ -138,16 +140,26 @@ def _stored(row: FoundRow, digest: str | None) -> Stored:
 
 def scores_of(row_id: str, score: FeedbackScorePublic) -> tuple[Score, ...]:
     """What programs scored under one name; Opik shows the mean of several authors, and each beside it."""
+    return tuple(one for source, one in _given(row_id, score) if source == "sdk")
+
+
+def of_people(row_id: str, scores: Iterable[FeedbackScorePublic]) -> tuple[Score, ...]:
+    """What people scored in Opik's pages, each author's own."""
+    return tuple(one for score in scores for source, one in _given(row_id, score) if source == "ui")
+
+
+def _given(row_id: str, score: FeedbackScorePublic) -> list[tuple[str | None, Score]]:
+    """What each author gave under one name, with where it was given."""
     authors = score.value_by_author or {}
     given = [(author, one.source, one.value, one.category_name, one.reason) for author, one in authors.items()]
     if len(given) < 2:
         author = next(iter(authors), None)
         given = [(author, score.source, score.value, score.category_name, score.reason)]
-    return tuple(
-        Score(row_id, score.name, float(value), category, reason, author)
+    return [
+        (source, Score(row_id, score.name, float(value), category, reason, author))
         for author, source, value, category, reason in given
-        if source == "sdk" and value is not None
-    )
+        if value is not None
+    ]
 
 
 def labels_of(scores: Iterable[FeedbackScorePublic]) -> frozenset[str]:

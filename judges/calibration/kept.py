@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adapter.errors import BadInputError
@@ -94,13 +94,20 @@ def keep(calibrations: list[Calibration]) -> None:
         BadInputError: they cannot be written.
     """
     path = _path()
-    merged = kept().by_judge | {(one.model, one.prompt_version): one for one in calibrations}
-    text = _File(calibrations=[merged[judge] for judge in sorted(merged)]).model_dump_json(indent=1)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside it and then put in its place: whoever reads meanwhile finds the old or the new one, whole.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as new:
-            new.write(text)
-        os.replace(new.name, path)  # noqa: PTH105  (the same, by its own name)
+        # Two that calibrate at a time each add theirs.
+        with FileLock(path.with_suffix(".lock")):
+            merged = kept().by_judge | {(one.model, one.prompt_version): one for one in calibrations}
+            # Written beside it and then put in its place: whoever reads meanwhile finds the old or the new one, whole.
+            new.write_text(
+                _File(calibrations=[merged[judge] for judge in sorted(merged)]).model_dump_json(indent=1),
+                encoding="utf-8",
+            )
+            new.replace(path)
     except OSError as error:
-        raise BadInputError(f"{path}: cannot be written: {error.strerror}.", "Free some space.") from error
+        new.unlink(missing_ok=True)
+        raise BadInputError(
+            f"{path}: cannot be written: {error.strerror or error}.", "Free some space, or let it be written."
+        ) from error

@@ -1,0 +1,1 @@
+"""Label files of others, read into the same labels: examples of how a loader is made."""
