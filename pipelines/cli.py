@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from pipelines import cli_judge
+from pipelines import cli_calibrate, cli_judge
 from pipelines.cli_options import Jobs, Json, Opik, PassAt, Prices, Project, Reward, Tables, printing
 
 _INTERRUPTED = 130
@@ -214,6 +214,7 @@ def upload(
 
 
 app.command()(cli_judge.judge)
+app.command()(cli_calibrate.calibrate)
 
 
 @app.command()

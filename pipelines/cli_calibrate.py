@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from pipelines.cli_options import Json, Opik, printing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydantic import BaseModel
-    from rich.console import Console
+from pipelines.cli_options import Json, Opik, tell
 
 
 def calibrate(
@@ -22,7 +15,7 @@ def calibrate(
         Path | None,
         typer.Argument(
             help="A file of people's labels, one JSON object a line.",
-            metavar="[LABELS]",
+            metavar="LABELS",
             show_default="those that people left in Opik",
         ),
     ] = None,
@@ -139,7 +132,7 @@ def calibrate(
             picture=picture,
         )
     )
-    _tell(result, show_calibration, json=json)
+    tell(result, show_calibration, json=json)
     raise typer.Exit(result.exit_code)
 
 
@@ -172,16 +165,5 @@ def _export(
             opik=opik,
         )
     )
-    _tell(result, show_export, json=json)
+    tell(result, show_export, json=json)
     raise typer.Exit(result.exit_code)
-
-
-def _tell[M: BaseModel](result: M, show: Callable[[M, Console], None], *, json: bool) -> None:
-    """Prints a result, as JSON or for a person."""
-    from rich.console import Console
-
-    with printing("All was done, but the output could not be written"):
-        if json:
-            typer.echo(result.model_dump_json())
-        else:
-            show(result, Console(width=None if sys.stdout.isatty() else 120))

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from pipelines.cli_options import Json, Opik, PassAt, Prices, Reward, printing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydantic import BaseModel
-    from rich.console import Console
+from pipelines.cli_options import Json, Opik, PassAt, Prices, Reward, tell
 
 _DEFAULT_WINDOW = 15
 """`judges.transcript.windows.DEFAULT_WINDOW`: the help text must not load the judges."""
@@ -36,7 +29,7 @@ def _cap(text: str) -> str:
 def judge(
     jobs: Annotated[
         list[Path] | None,
-        typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="[JOB]...", show_default=False),
+        typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
     ] = None,
     experiment: Annotated[
         list[str] | None,
@@ -147,7 +140,7 @@ def judge(
     if list_criteria:
         from pipelines.criteria_list import criteria_list, show_criteria
 
-        _tell(criteria_list(criteria), show_criteria, json=json)
+        tell(criteria_list(criteria), show_criteria, json=json)
         return
     if list_ or compare_runs is not None:
         _tell_runs(compare_runs, tuple(experiment or ()), project, opik, json=json)
@@ -185,13 +178,13 @@ def judge(
         from pipelines.dry_run import dry_run as count
         from pipelines.dry_run import show_dry_run
 
-        _tell(count(request, Bars()), show_dry_run, json=json)
+        tell(count(request, Bars()), show_dry_run, json=json)
         return
     from pipelines.judging import judge as judge_all
     from pipelines.terminal_judge import show_judge
 
     result = judge_all(request, Bars())
-    _tell(result, show_judge, json=json)
+    tell(result, show_judge, json=json)
     raise typer.Exit(result.exit_code)
 
 
@@ -202,17 +195,6 @@ def _tell_runs(
     from pipelines.terminal_runs import show_comparison, show_runs
 
     if two is None:
-        _tell(list_runs(experiments, project, opik), show_runs, json=json)
+        tell(list_runs(experiments, project, opik), show_runs, json=json)
     else:
-        _tell(compare_runs(two, experiments, project, opik), show_comparison, json=json)
-
-
-def _tell[M: BaseModel](result: M, show: Callable[[M, Console], None], *, json: bool) -> None:
-    """Prints a result, as JSON or for a person."""
-    from rich.console import Console
-
-    with printing("All was done, but the output could not be written"):
-        if json:
-            typer.echo(result.model_dump_json())
-        else:
-            show(result, Console(width=None if sys.stdout.isatty() else 120))
+        tell(compare_runs(two, experiments, project, opik), show_comparison, json=json)

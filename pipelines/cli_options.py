@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
 
 
 def finite(value: float) -> float:
@@ -76,3 +80,14 @@ def printing(failure: str) -> Generator[None]:
     except OSError as error:
         what = f"{failure}: {error.strerror or error}."
         raise IncompleteError(what, "Run the same command again, with another output.") from error
+
+
+def tell[M: BaseModel](result: M, show: Callable[[M, Console], None], *, json: bool) -> None:
+    """Prints what a command came to, as one JSON object or for a person."""
+    from rich.console import Console
+
+    with printing("All was done, but the output could not be written"):
+        if json:
+            typer.echo(result.model_dump_json())
+        else:
+            show(result, Console(width=None if sys.stdout.isatty() else 120))

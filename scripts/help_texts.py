@@ -16,19 +16,31 @@ from pathlib import Path
 from pydantic import BaseModel
 from tables_page import page
 
+from pipelines.calibrated import CalibrateResult
 from pipelines.convert import ConvertResult
 from pipelines.cost_groups import CostResult
 from pipelines.criteria_list import CriteriaList
 from pipelines.dry_run import DryRunResult
 from pipelines.inspected import InspectResult
 from pipelines.judge_results import JudgeResult
+from pipelines.label_export import ExportResult
 from pipelines.results import RunResult
 from pipelines.run_history import RunComparison, RunList
 from pipelines.stored_results import UploadResult
 from views.kilo_record import KiloRecord
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ((), ("run",), ("inspect",), ("cost",), ("upload",), ("judge",), ("convert", "kilo"), ("serve",))
+COMMANDS = (
+    (),
+    ("run",),
+    ("inspect",),
+    ("cost",),
+    ("upload",),
+    ("judge",),
+    ("calibrate",),
+    ("convert", "kilo"),
+    ("serve",),
+)
 SCHEMAS: dict[str, type[BaseModel]] = {
     "run": RunResult,
     "inspect": InspectResult,
@@ -40,6 +52,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "judge-list": RunList,
     "judge-compare-runs": RunComparison,
     "judge-list-criteria": CriteriaList,
+    "calibrate": CalibrateResult,
+    "calibrate-export": ExportResult,
     "convert": ConvertResult,
 }
 """What each command prints with `--json`, and what it exports."""
