@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from adapter.redact import redact_text
 from judges.verdict import Category, Quote, Verdict, check_evidence, check_label
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def read_answer(
         if any(other != first for other in said[1:]):
             first = "The answer holds several verdicts that differ."
         if isinstance(first, str):
-            answered.problems[pair] = first
+            answered.problems[pair] = _clean(first)
         else:
             answered.verdicts[pair] = first
     return answered
@@ -226,7 +228,7 @@ def _verdict(item: Mapping[str, object], trial: Trial, criterion: Criterion, by:
         criterion=criterion.criterion,
         label=label.label,
         value=label.value,
-        explanation=said.explanation.strip(),
+        explanation=_clean(said.explanation.strip()),
         evidence=quotes,
         better_action=_better(said.better_action),
         category=None if said.category is None else Category(said.category),
@@ -236,6 +238,11 @@ def _verdict(item: Mapping[str, object], trial: Trial, criterion: Criterion, by:
     )
     problems = [*check_label(verdict, criterion), *check_evidence(trial, verdict)]
     return problems[0] if problems else verdict
+
+
+def _clean(text: str) -> str:
+    """A judge's own words without secrets: it was sent none, but may have made one up that is somebody's."""
+    return redact_text(text, Counter())
 
 
 def _quotes(found: Sequence[_Quote], step: int) -> tuple[tuple[Quote, ...], str | None]:
@@ -256,4 +263,4 @@ def _better(action: _Action | None) -> str | None:
     """The tool and its arguments as one line of text; None unless both are named."""
     if action is None or not action.tool.strip() or not action.arguments.strip():
         return None
-    return f"{action.tool.strip()} {action.arguments.strip()}"
+    return _clean(f"{action.tool.strip()} {action.arguments.strip()}")

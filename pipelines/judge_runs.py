@@ -6,6 +6,7 @@ computed from its calls when it is read, so that a run that was stopped is kept 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -105,7 +106,7 @@ def rows_of(run: JudgeRun, number: int, one: JudgedCall, now: datetime) -> tuple
         "usd": cost,
         "tokens": dict(_counts(counted)),
         "error": None if one.error is None else _clean(one.error),
-        "verdicts": [_dumped(verdict) for verdict in one.verdicts],
+        "verdicts": [verdict.model_dump(mode="json") for verdict in one.verdicts],
     }
     metadata: Object = {JOB: run.id, KEY: key, _RUN: run_out(run), _CALL: said}
     steps = sorted({step for step, _ in one.asked})
@@ -162,19 +163,7 @@ def _counts(tokens: Tokens | None) -> Mapping[str, int | None]:
 
 
 def _clean(text: str) -> str:
-    from collections import Counter
-
     return redact_text(text, Counter())
-
-
-def _dumped(verdict: Verdict) -> Object:
-    clean = verdict.model_copy(
-        update={
-            "explanation": _clean(verdict.explanation),
-            "better_action": None if verdict.better_action is None else _clean(verdict.better_action),
-        }
-    )
-    return clean.model_dump(mode="json")
 
 
 class _Model(BaseModel):
