@@ -205,6 +205,19 @@ def test_an_export_that_was_stopped_before_the_queue_is_finished_by_the_next(
     assert (queue.items_count, len(waiting(connection))) == (3, 3)
 
 
+def test_a_queue_that_somebody_made_is_filled_and_no_second_is_made(
+    uploaded: None, exported: Any, connection: Connection
+) -> None:
+    exported("--project", "p", "--count", 1, "--queue", "other")
+    rest = connection.client.rest_client
+    project = rest.projects.retrieve_project(name=LABELS)
+    rest.annotation_queues.create_annotation_queue(project_id=str(project.id), name="mine", scope="trace")
+    assert exported("--project", "p", "--count", 3, "--queue", "mine").code == 0
+    found = rest.annotation_queues.find_annotation_queues().content or []
+    assert {(one.name, one.items_count) for one in found} == {("other", 1), ("mine", 3)}
+    assert len(found) == 2
+
+
 def label(connection: Connection, name: str, value: float, category: str, criterion: str = "efficiency") -> None:
     """A person labels a step that waits in the queue."""
     connection.client.rest_client.traces.score_batch_of_traces(

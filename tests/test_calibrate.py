@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,19 @@ from builder import JobBuilder, agent_step, user_step
 from calibrating import lines, written
 from conftest import REPOSITORY
 from judging import MODEL, OTHER, bad, instead
-from opik.rest_api.types import FeedbackScoreBatchItem
+from opik.rest_api.types import FeedbackScoreBatchItem, FeedbackScorePublic
 from scripted_judge import ScriptedJudge
 from sklearn import metrics as sk
 
 from adapter.embedded_opik import EmbeddedOpik
+from adapter.errors import BadInputError
 from adapter.home import home
 from adapter.opik_connection import Connection
-from judges.calibration.kept import kept
-from pipelines.calibrate_stored import judge_of
+from adapter.opik_stored import of_people, scores_of
+from judges.calibration.kept import Calibration, keep, kept
+from judges.calibration.labels import StepLabel
+from judges.criteria import criteria
+from pipelines.calibrate_stored import judge_of, label_of_person
 
 EXAMPLES = REPOSITORY / "examples" / "calibration"
 JUDGE = {"by": "m", "prompt_version": "efficiency@2"}
@@ -272,6 +277,63 @@ def test_the_example_in_the_documentation_is_what_the_command_prints(
     assert example is not None
     printed = kilobench(*example[1].split()).out
     assert [one.rstrip() for one in printed.splitlines()] == example[2].splitlines()
+
+
+def test_those_who_calibrate_at_the_same_time_each_keep_theirs() -> None:
+    def one(number: int) -> None:
+        keep([calibration(f"m{number}")])
+
+    with ThreadPoolExecutor(8) as several:
+        list(several.map(one, range(40)))
+    assert len(kept().by_judge) == 40
+    assert sorted(path.name for path in home().iterdir() if path.suffix != ".lock") == ["calibrations.json"]
+
+
+def calibration(model: str, **fields: Any) -> Calibration:
+    ordinary = {"kappa": 0.624, "low": 0.511, "high": 0.709, "agreement": 0.8, "steps": 340, "trials": 20}
+    named = {"model": model, "prompt_version": "efficiency@2", "labels": "l.jsonl", "made_at": "2026-01-01T00:00:00Z"}
+    return Calibration.model_validate(ordinary | named | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "summary"),
+    [
+        ({}, "calibrated: κ 0.62 (0.51 to 0.71), 340 steps"),
+        ({"low": None, "high": None}, "calibrated: κ 0.62, 340 steps"),
+        ({"kappa": None}, "calibrated on 340 steps: κ not defined"),
+    ],
+    ids=["whole", "no interval", "no kappa"],
+)
+def test_a_calibration_is_told_in_one_phrase(fields: dict[str, Any], summary: str) -> None:
+    assert calibration("m", **fields).summary == summary
+
+
+def test_where_the_calibration_cannot_be_kept_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KILOBENCH_HOME", str(tmp_path / "file"))
+    with pytest.raises(BadInputError, match="cannot be written"):
+        keep([calibration("m")])
+
+
+def test_each_persons_own_score_is_read_where_several_gave_one() -> None:
+    given = FeedbackScorePublic.model_validate(
+        {
+            "name": "efficiency",
+            "value": 0.5,
+            "source": "ui",
+            "value_by_author": {
+                "ann": {"value": 1, "category_name": "necessary", "source": "ui"},
+                "bob": {"value": 0, "category_name": "redundant", "source": "ui"},
+                "program": {"value": 0, "category_name": "redundant", "source": "sdk"},
+            },
+        }
+    )
+    found = [label_of_person("job/a", 2, one, criteria()) for one in of_people("row", [given])]
+    assert [(one.annotator, one.label) for one in found if isinstance(one, StepLabel)] == [
+        ("ann", "necessary"),
+        ("bob", "redundant"),
+    ]
+    assert [one.author for one in scores_of("row", given)] == ["program"]
 
 
 REASONS: dict[str, tuple[str | None, tuple[str, str | None] | None]] = {

@@ -208,7 +208,7 @@ def test_a_figure_that_is_mostly_not_defined_when_resampled_has_no_interval() ->
     rare = compared(right | trial("t0", "nr"), right | trial("t0", "nr") | trial("t1", "na"))
     assert rare.kappa.value is not None
     assert (rare.kappa.low, rare.kappa.high) == (None, None)
-    assert resampled(np.ones((8, 1)), lambda sums: np.full(len(sums), np.nan)) == (None, None)
+    assert resampled(np.ones((8, 1)), [lambda sums: np.full(len(sums), np.nan)]) == [(None, None)]
 
 
 def test_one_bad_step_that_was_found_is_no_proof() -> None:

@@ -91,37 +91,45 @@ def clustered_share(hits: Sequence[int], sizes: Sequence[int]) -> Figure:
     return Figure(p, *wilson(p * effective, effective), total)
 
 
-def resampled(counts: Floats, statistic: Callable[[Floats], Floats]) -> tuple[float | None, float | None]:
-    """A percentile bootstrap interval over trials (Efron, 1979): trials are drawn, with all of their steps.
+type Bounds = tuple[float | None, float | None]
+
+
+def resampled(counts: Floats, statistics: Sequence[Callable[[Floats], Floats]]) -> list[Bounds]:
+    """Percentile bootstrap intervals over trials (Efron, 1979): trials are drawn, with all of their steps.
 
     Args:
         counts: of each trial, anything that adds up; the first axis is the trials.
-        statistic: from sums over drawn trials, the first axis the resamples, to one figure each; NaN where it is not
-            defined.
+        statistics: each from sums over drawn trials, the first axis the resamples, to one figure for each resample;
+            NaN where it is not defined.
 
     Returns:
-        None and None where there are fewer than `MIN_TRIALS` trials, where the figure is too often not defined, and
-        where all resamples give one and the same, which tells nothing of what other trials would give.
+        For each statistic, the ends; None and None where there are fewer than `MIN_TRIALS` trials, where the figure is
+        too often not defined, and where all resamples give one and the same, which tells nothing of other trials.
     """
     import numpy as np
 
     trials = len(counts)
     if trials < MIN_TRIALS:
-        return None, None
+        return [(None, None) for _ in statistics]
     random = np.random.default_rng(_SEED)
     flat = counts.reshape(trials, -1).astype(float)
-    found: list[Floats] = []
+    found: list[list[Floats]] = [[] for _ in statistics]
     left = RESAMPLES
     while left:
         size = min(left, max(1, _BATCH // trials))
         drawn = random.multinomial(trials, np.full(trials, 1 / trials), size=size).astype(float)
-        found.append(statistic((drawn @ flat).reshape(size, *counts.shape[1:])))
+        sums = (drawn @ flat).reshape(size, *counts.shape[1:])
+        for values, statistic in zip(found, statistics, strict=True):
+            values.append(statistic(sums))
         left -= size
-    values = np.concatenate(found)
+    return [_ends(np.concatenate(values)) for values in found]
+
+
+def _ends(values: Floats) -> Bounds:
+    import numpy as np
+
     known = values[~np.isnan(values)]
-    if len(known) < (1 - _MOST_UNDEFINED) * len(values):
-        return None, None
-    if np.ptp(known) < _ROUNDING:
+    if len(known) < (1 - _MOST_UNDEFINED) * len(values) or np.ptp(known) < _ROUNDING:
         return None, None
     low, high = np.quantile(known, [0.025, 0.975])
     return float(low), float(high)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,7 +108,8 @@ def keep(calibrations: list[Calibration]) -> None:
             )
             new.replace(path)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         raise BadInputError(
             f"{path}: cannot be written: {error.strerror or error}.", "Free some space, or let it be written."
         ) from error

@@ -5,14 +5,16 @@ Only what both say is compared. What the judge did not say is counted, and is ne
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from judges.calibration.first_errors import FirstErrors, first_errors
 from judges.calibration.intervals import Figure, clustered_share, resampled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -121,12 +123,9 @@ def score(
     rows, columns = total.sum(axis=1), total.sum(axis=0)
     here = [place for place in marked if place in predicted]
 
-    def figure(statistic: Callable[[Floats], Floats]) -> Figure:
-        value = float(statistic(total[None])[0])
-        if np.isnan(value):
-            return Figure(None, None, None, n)
-        return Figure(value, *resampled(counts, statistic), n)
-
+    powers = (0, 1, 2)
+    ends = resampled(counts, [partial(kappa, power=power) for power in powers])
+    kappas = [_figure(float(kappa(total[None], power)[0]), n, *ends[power]) for power in powers]
     bad = len(marks) - 1
     hits = [int(one[bad, bad]) for one in counts]
     return Score(
@@ -143,9 +142,9 @@ def score(
             [int(np.trace(one)) for one in counts],
             [int(one.sum()) for one in counts],
         ),
-        kappa=figure(lambda sums: kappa(sums, 0)),
-        weighted_kappa=figure(lambda sums: kappa(sums, 1)),
-        quadratic_kappa=figure(lambda sums: kappa(sums, 2)),
+        kappa=kappas[0],
+        weighted_kappa=kappas[1],
+        quadratic_kappa=kappas[2],
         precision=clustered_share(hits, [int(one[:, bad].sum()) for one in counts]),
         recall=clustered_share(hits, [int(one[bad].sum()) for one in counts]),
         f1=_f1(clustered_share(hits, [int(one[bad].sum() + one[:, bad].sum() - one[bad, bad]) for one in counts])),
@@ -179,6 +178,10 @@ def kappa(tables: Floats, power: int) -> Floats:
     expected = np.einsum("bi,bj,ij->b", rows, columns, weights)
     n = tables.sum(axis=(-2, -1))
     return 1 - _ratio(observed * n, expected)
+
+
+def _figure(value: float, n: int, low: float | None, high: float | None) -> Figure:
+    return Figure(None, None, None, n) if math.isnan(value) else Figure(value, low, high, n)
 
 
 def _f1(overlap: Figure) -> Figure:
