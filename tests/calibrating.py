@@ -1,4 +1,4 @@
-"""What tests of `kilobench calibrate` share: lines of label files, and the command on the command line."""
+"""What tests of `kilobench calibrate` share: lines of label files."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-from pipelines import cli
-from pipelines.cli_calibrate import calibrate
-
-if all(command.callback is not calibrate for command in cli.app.registered_commands):
-    cli.app.command()(calibrate)
 
 NAMES = {"n": "necessary", "a": "avoidable", "r": "redundant"}
 
