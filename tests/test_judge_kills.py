@@ -17,7 +17,7 @@ from builder import JobBuilder, agent_step, user_step
 from judging import MODEL, good
 from scripted_judge import Answer, Asked, ScriptedJudge
 
-TRIALS, WINDOWS, TOGETHER, KILLS = 12, 10, 4, 20
+TRIALS, WINDOWS, TOGETHER, KILLS = 13, 10, 2, 20
 
 WARM = """
 import os, sys
@@ -91,8 +91,8 @@ def test_a_run_that_is_killed_again_and_again_sends_each_call_once_save_those_on
         line = " ".join([str(out), *arguments, "--concurrency", str(TOGETHER), "--json"])
         while code == -signal.SIGKILL:
             with lock:
-                # Twenty times so few, and what is on its way, are fewer than all; killed often enough, it may end.
-                left = chance.randint(1, 2) if killed < KILLS else -1
+                # Twenty times so many, and those on their way, are fewer than all; killed often enough, it may end.
+                left = chance.randint(2, 4) if killed < KILLS else -1
                 warm.stdin.write(f"{line}\n")
                 child = int(warm.stdout.readline())
             code = int(warm.stdout.readline())
