@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from rich.console import Console
 
@@ -28,13 +29,16 @@ def show_judge(result: JudgeResult, console: Console) -> None:
     if findings:
         counts = ", ".join(f"{count} {code}" for code, count in sorted(findings.items()))
         console.print(line("findings: ", counts))
-    failed = [
-        (f"{one.trial}, step {one.step}, {one.criterion}", f"{one.reason} ({one.model})") for one in result.failed
-    ]
-    left = [
-        (f"{one.trial}, {len(one.steps)} steps, {one.criterion}", f"{one.reason} ({one.model})")
-        for one in result.not_judged
-    ]
+    failed = _by_reason(
+        [(f"{one.trial}, step {one.step}, {one.criterion}", one.reason, one.model) for one in result.failed]
+    )
+    left = _by_reason(
+        [
+            (f"{one.trial}, step {step}, {one.criterion}", one.reason, one.model)
+            for one in result.not_judged
+            for step in one.steps
+        ]
+    )
     skipped = [(one.path, one.reason) for one in result.skipped]
     for lead, items in (("no verdict: ", failed), ("not judged: ", left), ("left out: ", skipped)):
         for what, why in items[:_MOST]:
@@ -45,11 +49,22 @@ def show_judge(result: JudgeResult, console: Console) -> None:
     console.print(line("judged: ", f"{len(result.trials)} trials, {steps} agent steps"))
     if run.models:
         console.print(line("judge run: ", f"{run.id}; {_spent(run)}"))
-    if result.opik is not None:
+    if result.opik is not None and any(one.project is not None for one in result.trials):
         scores = f"{result.scores_written} scores" if result.scores_written else "nothing, all was there"
         console.print(line("written to Opik: ", scores))
     if failed or left:
         console.print(line("", "Run the same command again: it asks for what is missing, and pays for nothing twice."))
+
+
+def _by_reason(items: Sequence[tuple[str, str, str]]) -> list[tuple[str, str]]:
+    """What has one reason, on one line: the first of it, and how many more."""
+    places: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for place, reason, model in items:
+        places[reason, model].append(place)
+    return [
+        (found[0] if len(found) == 1 else f"{found[0]}, and {len(found) - 1} more", f"{reason} ({model})")
+        for (reason, model), found in places.items()
+    ]
 
 
 def _show_sample(run: JudgeRunResult, console: Console) -> None:

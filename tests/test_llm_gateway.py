@@ -173,6 +173,17 @@ def test_a_key_that_is_wrong_is_found_out_once() -> None:
     assert len(judge.asked) == 1
 
 
+@pytest.mark.parametrize("model", [MODEL, "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash"])
+def test_without_a_key_nothing_is_tried_twice(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    waits = Waits()
+    one = Call(model, "system", (Part("text"),), SCHEMA, 500)
+    with pytest.raises(CallFailed) as failed:
+        with_gateway(lambda gateway: gateway.ask(one), waits=waits)
+    assert (failed.value.why, waits.seconds) == (Why.NO_ACCESS, [])
+
+
 def test_one_model_that_is_not_there_stops_no_other() -> None:
     def answer(asked: Asked) -> Answer:
         return Answer("The model does not exist", status=404) if f"openai/{asked.model}" == OTHER else OK

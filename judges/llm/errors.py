@@ -20,6 +20,12 @@ _DETAIL = 300
 _NO_CREDIT = re.compile(
     r"insufficient_quota|billing|credit balance|payment required|exceeded your current quota", re.IGNORECASE
 )
+_NO_KEY = re.compile(
+    r"missing credentials|api[_ ]key client option|must be set either|authentication method|no api[_ ]key|"
+    r"missing .{0,40}api[_ ]key|could not resolve (?:authentication|credentials)|unable to locate credentials",
+    re.IGNORECASE,
+)
+"""What clients say that were given no key: nothing was sent, and nothing will be."""
 _TOO_LONG = re.compile(
     r"context (?:length|window)|context_length_exceeded|maximum context|too many tokens|prompt is too long|"
     r"input (?:is )?too long|exceeds? the (?:maximum|model).{0,40}(?:tokens|length)|reduce the length",
@@ -73,6 +79,8 @@ def fault(error: Exception) -> Fault:
         if _NO_CREDIT.search(said):
             return Fault(CallFailed(Why.NO_ACCESS, said))
         return Fault(CallFailed(Why.UNAVAILABLE, said), again=True, limited=True, retry_after=_retry_after(error))
+    if _NO_KEY.search(said):
+        return Fault(CallFailed(Why.NO_ACCESS, said))
     refused = _refused(error, said)
     if refused is not None:
         return Fault(refused, form=refused.why is Why.REFUSED and bool(_FORM.search(said)))
