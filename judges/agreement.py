@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from judges.kappa import cohen_kappa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,25 +33,6 @@ class Agreement:
     pairs: int
     agreement: float | None
     kappa: float | None
-
-
-def cohen_kappa(pairs: Iterable[tuple[str, str]]) -> float | None:
-    """Cohen's kappa: (observed - expected agreement) / (1 - expected agreement).
-
-    None for no pairs, and where both judges give one and the same label throughout, so that chance alone would agree
-    (Cohen, A coefficient of agreement for nominal scales, 1960).
-    """
-    counted = Counter(pairs)
-    total = counted.total()
-    if not total:
-        return None
-    left, right = Counter[str](), Counter[str]()
-    for (one, other), count in counted.items():
-        left[one] += count
-        right[other] += count
-    observed = sum(count for (one, other), count in counted.items() if one == other) / total
-    expected = sum(left[label] * right[label] for label in left) / total**2
-    return None if expected >= 1 else (observed - expected) / (1 - expected)
 
 
 def agreement(verdicts: Iterable[Verdict]) -> list[Agreement]:

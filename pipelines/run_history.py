@@ -10,8 +10,8 @@ from adapter.errors import BadInputError
 from adapter.loose import text
 from adapter.opik_connection import Connection, connect
 from adapter.opik_read import OpikReader
-from judges.agreement import cohen_kappa
 from judges.criteria import criteria
+from judges.kappa import cohen_kappa
 from judges.panel import Combine, combine
 from judges.verdict import Verdict
 from pipelines.judge_runs import StoredRun, judges_project, read_runs

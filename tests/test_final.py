@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from judges.agreement import agreement, cohen_kappa, stability
+from judges.agreement import agreement, stability
 from judges.final import disagreements, final
+from judges.kappa import cohen_kappa
 from judges.verdict import Verdict
 
 

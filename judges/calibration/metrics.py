@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING
 
 from judges.calibration.first_errors import FirstErrors, first_errors
 from judges.calibration.intervals import Figure, clustered_share, resampled
+from judges.kappa import kappa
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from judges.calibration.labels import Place
     from judges.calibration.reference import Reference
     from prompts import Criterion
-
-    type Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,26 +156,6 @@ def score(
     )
 
 
-def kappa(tables: Floats, power: int) -> Floats:
-    """Cohen's kappa of each table: 1 - (observed / expected disagreement), NaN where no disagreement is expected.
-
-    Args:
-        tables: confusion matrices; the last two axes are the two raters' labels, in their order.
-        power: 0 for any disagreement alike (Cohen, 1960); 1 for weights that grow with the distance of the labels in
-            their order, 2 for its square (Cohen, 1968).
-    """
-    import numpy as np
-
-    size = tables.shape[-1]
-    distance = np.abs(np.arange(size)[:, None] - np.arange(size)[None, :])
-    weights = (distance > 0).astype(float) if power == 0 else distance.astype(float) ** power
-    rows, columns = tables.sum(axis=-1), tables.sum(axis=-2)
-    observed = (tables * weights).sum(axis=(-2, -1))
-    expected = np.einsum("bi,bj,ij->b", rows, columns, weights)
-    n = tables.sum(axis=(-2, -1))
-    return 1 - _ratio(observed * n, expected)
-
-
 def _figure(value: float, n: int, low: float | None, high: float | None) -> Figure:
     return Figure(None, None, None, n) if math.isnan(value) else Figure(value, low, high, n)
 
@@ -190,9 +166,3 @@ def _f1(overlap: Figure) -> Figure:
         None if one is None else 2 * one / (1 + one) for one in (overlap.value, overlap.low, overlap.high)
     )
     return Figure(value, low, high, overlap.n)
-
-
-def _ratio(above: Floats, below: Floats) -> Floats:
-    import numpy as np
-
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from judges.agreement import cohen_kappa
 from judges.calibration.labels import DECISIVE
+from judges.kappa import cohen_kappa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import warnings
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self, cast
@@ -131,6 +132,8 @@ class Gateway:
         import litellm
 
         litellm.suppress_debug_info = True
+        # Said of LiteLLM's own types, whenever it loads another part of itself: nothing that a user could do about.
+        warnings.filterwarnings("ignore", message=r".*`ReadOnly` qualifier", category=UserWarning)
         return self
 
     async def __aexit__(
