@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,10 +168,15 @@ def test_a_run_that_is_not_there_is_named(
     assert said in result.err
 
 
-def test_a_beginning_that_two_runs_share_is_not_enough(judged: Any, kilobench: Any, server: EmbeddedOpik) -> None:
+def test_a_beginning_that_two_runs_share_is_not_enough(
+    judged: Any, kilobench: Any, server: EmbeddedOpik, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with ScriptedJudge(good) as judge:
-        ids = [judged(judge).json["run"]["id"] for _ in range(17)]
-    shared = next(first for first, count in Counter(one[0] for one in ids).items() if count > 1)
-    result = kilobench("judge", "--compare-runs", shared, ids[0], "--project", "p", "--opik", server.url)
+        for last in range(2):
+            # By chance they begin alike.
+            chance = SimpleNamespace(uuid4=lambda last=last: f"abcdef-{last}")
+            monkeypatch.setattr("pipelines.judging.uuid", chance)
+            judged(judge)
+    result = kilobench("judge", "--compare-runs", "abcdef", "abcdef-0", "--project", "p", "--opik", server.url)
     assert result.code == 2
     assert "names several judge runs" in result.err

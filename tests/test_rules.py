@@ -344,17 +344,17 @@ def test_quotes_stay_short_and_whole_characters() -> None:
 def test_ten_thousand_steps_are_judged_in_seconds() -> None:
     calls = [sh(f"python3 run.py --seed {n} | grep -v warning && ls {'d/' * 40}", "x" * 2_000) for n in range(5_000)]
     judged = trial(*calls, *[sh("make test", "y" * 20_000)] * 5_000, CLAIM)
-    start = time.perf_counter()
+    start = time.process_time()
     verdicts = judge(judged)
     assert len(verdicts) == 4_999
-    assert time.perf_counter() - start < 10  # it takes about half a second; ten allow for a busy machine
+    assert time.process_time() - start < 10  # it takes about half a second of the processor
 
 
 @pytest.mark.parametrize("text", ["'" * 4_000, "$" * 4_000, '"' + "\\" * 3_999, "a" * 50_000, "(" * 4_000, "&" * 4_000])
 def test_hostile_commands_take_no_longer(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     judge(trial(sh(text), sh(text), "=" * 4_000))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 TEXTS = st.one_of(
@@ -422,9 +422,9 @@ def test_any_trial_gets_sound_verdicts(steps: list[Step], times: int) -> None:
 
 
 def test_a_hostile_final_message_takes_no_longer() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert judge(trial(TEST, "it works correctly " * 60_000 + "not")) == []
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_real_runs_are_judged_with_quotes_that_are_there() -> None:
