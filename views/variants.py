@@ -202,7 +202,7 @@ def _spent_of(row: Row, quantity: str) -> Spent:
         reasons = {"reason": "no success" if infinite else reason if value is None else None}
         fields = {"value": None if infinite else value, "infinite": infinite}
         return Estimate.model_validate(
-            counts | fields | reasons | {"at_least": bool(at_least) and bool(value) and not infinite}
+            counts | fields | reasons | {"at_least": bool(at_least) and value is not None and not infinite}
         )
 
     unknown = f"no {'time' if quantity == 'seconds' else quantity} is known" if row["attempts"] else "no attempt"
