@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from adapter.prices import is_free
 from adapter.trial import Tokens
-from judges.llm.spend import worst_case
+from judges.llm.spend import Terms
 
 if TYPE_CHECKING:
-    from adapter.price import Price
     from adapter.prices import PriceBook
     from judges.llm.call import Call
 
 PER_VERDICT = 70
-"""Tokens of a verdict in JSON that are expected: a good one with one sentence takes about 55, a bad one with three
-sentences, two quotes and a better action about 200, and most steps are good (`python -m benchmarks judge-tokens` prints
-both). What a model thinks before it answers comes on top, and is not known beforehand."""
+"""Tokens of a verdict in JSON that are expected: written examples of a best, middle and worst label have 56, 95 and
+135, and three of four steps are taken to be good (`python -m benchmarks judge-tokens`; docs/judging.md). What a model
+thinks before it answers comes on top, and is not known beforehand."""
 
 
 @dataclass(slots=True)
@@ -54,7 +51,7 @@ class Estimator:
     def __init__(self, book: PriceBook) -> None:
         self._book = book
         self._by_model: dict[str, Estimate] = {}
-        self._prices: dict[str, tuple[Price | None, bool]] = {}
+        self._terms: dict[str, Terms] = {}
 
     def add(self, call: Call, verdicts: int, *, is_cached: bool) -> None:
         """Counts a call.
@@ -74,29 +71,22 @@ class Estimator:
         one.calls += 1
         one.input_tokens += sent
         one.output_tokens += answered
-        price, free = self._price(call.model)
-        if free:
-            return
-        now = datetime.now(UTC)
+        terms = self._terms_of(call.model)
         expected = Tokens(input=sent, cache_read=0, cache_write=0, output=answered, reasoning=0)
-        one.usd = _added(one.usd, None if price is None else price.cost(expected, at=now))
-        one.most_usd = _added(one.most_usd, None if price is None else worst_case(call, price, now))
+        one.usd = _added(one.usd, terms.cost(expected))
+        one.most_usd = _added(one.most_usd, terms.most(call))
 
     def estimates(self) -> list[Estimate]:
         """By model, in the order they came."""
         return list(self._by_model.values())
 
-    def _price(self, model: str) -> tuple[Price | None, bool]:
-        if model not in self._prices:
-            import litellm
-
+    def _terms_of(self, model: str) -> Terms:
+        if model not in self._terms:
             try:
-                bare, provider, *_ = litellm.get_llm_provider(model)
+                self._terms[model] = Terms.of(model, self._book)
             except Exception:  # noqa: BLE001  (LiteLLM raises several; a name it cannot place has no price)
-                bare, provider = model, None
-            found = self._book.find(provider, bare, datetime.now(UTC))
-            self._prices[model] = found, is_free(provider, bare)
-        return self._prices[model]
+                self._terms[model] = Terms(None)
+        return self._terms[model]
 
 
 def _added(one: float | None, other: float | None) -> float | None:

@@ -51,7 +51,8 @@ class Heard:
 
     Attributes:
         verdicts: at most one by step and criterion, in the order of the steps: that of the only model, or the combined.
-        by_model: what each model said by itself, in its first sample.
+        by_model: what each member of the panel said by itself, in its first sample. Who was asked where they differ
+            is not among them: of those steps alone, no agreement could be told.
         samples: what each said in each sample, where it was asked several times; by model.
         failed: verdicts that were asked for and did not come.
         not_judged: what was not sent.
@@ -124,7 +125,7 @@ async def hear(trial: Trial, jury: Jury, asker: Asker, on_call: Callable[[Made],
     every = [*got.values(), third]
     return Heard(
         verdicts=tuple(_combined(by_model, third.verdicts, jury)),
-        by_model=(*by_model, *third.verdicts),
+        by_model=tuple(by_model),
         samples={
             model.name: tuple(got[model, sample].verdicts for sample in range(jury.repeat)) for model in jury.models
         }

@@ -101,7 +101,6 @@ def rows_of(run: JudgeRun, number: int, one: JudgedCall, now: datetime) -> tuple
         "model": call.model,
         "sample": call.sample,
         "cached": None if reply is None else reply.is_cached,
-        "batch": None if reply is None else reply.is_batch,
         "finish": None if reply is None else reply.finish,
         "usd": cost,
         "tokens": dict(_counts(counted)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from judges.asking import Model
 from judges.criteria import criteria
 from judges.jury import Heard, Jury, hear
 from judges.llm.gateway import Gateway
+from judges.transcript.windows import DEFAULT_WINDOW
+from pipelines import cli_judge
 
 READ = ("Read", {"file_path": "a.py"}, "x = 1")
 TEST = ("Bash", {"command": "pytest -q"}, "2 failed in 0.1s")
@@ -424,6 +427,8 @@ def test_a_third_is_asked_only_where_two_disagree_and_has_the_last_word(judged: 
     assert asked == {MODEL: ALL, OTHER: ALL, THIRD: [(3, "efficiency")]}
     assert labels(result)[3, "efficiency"] == "avoidable"
     assert result.json["run"]["escalated"] == 1
+    # Of the steps that were in dispute alone, agreement with the third would be a number that means nothing.
+    assert {tuple(one["judges"]) for one in result.json["run"]["agreement"]} == {(MODEL, OTHER)}
 
 
 def test_a_judge_that_is_asked_again_shows_how_stable_it_is(judged: Any) -> None:
@@ -500,6 +505,24 @@ def test_a_trial_in_opik_gets_its_verdicts_and_rules_do_not_take_them_away(
     shares = {one.name: one.value for one in trace.feedback_scores or []}
     assert shares["tool_choice_flagged"] == pytest.approx(1 / 3)
     assert shares["efficiency_flagged"] == 0
+
+
+def test_answers_that_cannot_be_kept_end_the_run_with_what_to_do(judged: Any, own_home: Path) -> None:
+    def answer(asked: Asked) -> Answer:
+        with sqlite3.connect(own_home / "kilobench" / "judge-cache.db") as cache:
+            cache.execute("drop table replies")
+        return good(asked)
+
+    with ScriptedJudge(answer) as judge:
+        result = judged(judge)
+    assert result.code == 3
+    assert "judge-cache.db: the judges' answers cannot be kept there: no such table" in result.err
+    assert "move the file away" in result.err
+
+
+def test_the_window_that_the_help_text_names_is_the_one_in_force() -> None:
+    # The help text must not load the judges, so the number stands there once more.
+    assert cli_judge._DEFAULT_WINDOW == DEFAULT_WINDOW
 
 
 WRONG = [

@@ -180,6 +180,7 @@ def test_a_call_that_is_called_off_leaves_its_place_to_others(is_its_turn: bool)
         else:
             waiting.cancel()
             one.leave()
-        await asyncio.wait_for(behind, 1)
+        assert await asyncio.wait_for(behind, 1) == 0.0, "it is let in at once"
+        assert waiting.cancelled()
 
     asyncio.run(work())

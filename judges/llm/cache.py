@@ -16,7 +16,7 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from adapter.errors import BadInputError
+from adapter.errors import BadInputError, IncompleteError
 from adapter.home import home
 from adapter.trial import Tokens
 from judges.llm.call import Reply
@@ -25,10 +25,10 @@ _TABLE = """
 create table if not exists replies (
     key text primary key, text text not null, finish text not null,
     input integer, cache_read integer, cache_write integer, output integer, reasoning integer, cache_write_1h integer,
-    usd real, started_at text not null, seconds real not null, is_batch integer not null
+    usd real, started_at text not null, seconds real not null
 ) without rowid
 """
-_PUT = "insert or replace into replies values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT = "insert or replace into replies values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _GET = "select * from replies where key = ?"
 _AT_ONCE = 256
 """Writes that share one commit at most."""
@@ -83,13 +83,18 @@ class Cache:
             cache.close()
 
     def get(self, key: str) -> Reply | None:
-        """The answer to a call; None where there was none when the cache was opened, and none was put since."""
+        """The answer to a call; None where there was none when the cache was opened, and none was put since.
+
+        Raises:
+            IncompleteError: the file cannot be read.
+        """
         if key not in self._keys:
             return None
-        row = self._reading.execute(_GET, (key,)).fetchone()
+        with _telling(self._path):
+            row = self._reading.execute(_GET, (key,)).fetchone()
         if row is None:
             return None
-        (_, text, finish, *counts, usd, started_at, seconds, is_batch) = row
+        (_, text, finish, *counts, usd, started_at, seconds) = row
         given, read, written, output, reasoning, for_an_hour = counts
         return Reply(
             key=key,
@@ -100,14 +105,13 @@ class Cache:
             is_cached=True,
             started_at=datetime.fromisoformat(started_at),
             seconds=seconds,
-            is_batch=bool(is_batch),
         )
 
     async def put(self, reply: Reply) -> None:
         """Keeps an answer; when this returns, it is on disk.
 
         Raises:
-            sqlite3.Error: it could not be written.
+            IncompleteError: it could not be written.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
@@ -116,17 +120,12 @@ class Cache:
             loop.call_soon_threadsafe(_tell, done, error)
 
         self._queue.put(_Write(_PUT, [_row(reply)], told))
-        await done
+        with _telling(self._path):
+            await done
         self._keys.add(reply.key)
 
-    def put_all(self, replies: Iterable[Reply]) -> None:
-        """Keeps answers; when this returns, they are on disk."""
-        kept = list(replies)
-        self._wait(_PUT, [_row(reply) for reply in kept])
-        self._keys.update(reply.key for reply in kept)
-
     def forget(self, keys: Iterable[str]) -> None:
-        """Lets these calls be asked anew."""
+        """Lets these calls be asked anew. Raises as `put`."""
         gone = list(keys)
         self._keys.difference_update(gone)
         self._wait("delete from replies where key = ?", [(key,) for key in gone])
@@ -148,7 +147,8 @@ class Cache:
         self._queue.put(_Write(sql, rows, told))
         over.wait()
         if failed:
-            raise failed[0]
+            with _telling(self._path):
+                raise failed[0]
 
     def _write_all(self) -> None:
         connection = _connect(self._path)
@@ -173,6 +173,18 @@ class Cache:
         connection.close()
 
 
+@contextmanager
+def _telling(path: Path) -> Generator[None]:
+    """While the file is used: what is wrong with it is told with what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise IncompleteError(
+            f"{path}: the judges' answers cannot be kept there: {error}.",
+            "Free some space, or move the file away; then run the same command again.",
+        ) from error
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=60.0, check_same_thread=False)
     connection.execute("pragma journal_mode = wal")
@@ -184,7 +196,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _row(reply: Reply) -> tuple[object, ...]:
     usual = (reply.key, reply.text, reply.finish, *astuple(reply.tokens))
-    return (*usual, reply.usd, reply.started_at.isoformat(), reply.seconds, int(reply.is_batch))
+    return (*usual, reply.usd, reply.started_at.isoformat(), reply.seconds)
 
 
 def _tell(done: asyncio.Future[None], error: BaseException | None) -> None:

@@ -88,7 +88,6 @@ class Reply:
         is_cached: whether it was read from the cache on disk, so that this run paid nothing for it.
         started_at: when it was sent, in UTC.
         seconds: how long the model took, of the try that succeeded.
-        is_batch: whether it came by a provider's batch endpoint.
     """
 
     key: str
@@ -99,7 +98,6 @@ class Reply:
     is_cached: bool
     started_at: datetime
     seconds: float
-    is_batch: bool = False
 
 
 class Why(StrEnum):

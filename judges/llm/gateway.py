@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Self, cast
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from adapter.prices import PriceBook, is_free
+from adapter.prices import PriceBook
 from adapter.trial import Tokens
 from judges.llm.call import FATAL, Call, CallFailed, Reply, Why
 from judges.llm.errors import Fault, fault
 from judges.llm.limits import Bucket, Pace
 from judges.llm.request import Form, arguments, first_form, next_form, takes_marks
-from judges.llm.spend import Held, Ledger, most_tokens, worst_case
+from judges.llm.spend import Held, Ledger, Terms, most_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
 
-    from adapter.price import Price
     from judges.llm.cache import Cache
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
@@ -69,8 +68,7 @@ class _Model:
     pace: Pace
     form: Form
     marked: bool
-    price: Price | None
-    is_free: bool
+    terms: Terms
     dead: CallFailed | None = None
     """why no other call to it needs to be tried"""
 
@@ -187,7 +185,7 @@ class Gateway:
                 raise model.dead
             let_in = await model.pace.enter(most_tokens(call) // 4)
             try:
-                held = await self.ledger.hold(self._worst(call, model))
+                held = await self.ledger.hold(model.terms.most(call))
                 if not counted:
                     counted = True
                     self.sent += 1
@@ -242,7 +240,7 @@ class Gateway:
             raise found.failure from error
         model.pace.succeeded()
         tokens, said_usd = _usage(response)
-        usd = self._cost(tokens, said_usd, model)
+        usd = model.terms.cost(tokens) if said_usd is None else said_usd
         self.ledger.settle(held, usd)
         self.tokens = _sum(self.tokens, tokens)
         text, finish = _answer(response, form)
@@ -261,10 +259,8 @@ class Gateway:
 
     def _model(self, name: str) -> _Model:
         if name not in self._models:
-            import litellm
-
             try:
-                bare, provider, *_ = litellm.get_llm_provider(name)
+                terms = Terms.of(name, self._book)
             except Exception as error:
                 raise fault(error).failure from error
             limits = self._limits
@@ -278,23 +274,9 @@ class Gateway:
                 ),
                 form=first_form(name),
                 marked=takes_marks(name),
-                price=self._book.find(provider, bare, datetime.now(UTC)),
-                is_free=is_free(provider, bare),
+                terms=terms,
             )
         return self._models[name]
-
-    def _worst(self, call: Call, model: _Model) -> float | None:
-        if model.is_free:
-            return 0.0
-        return None if model.price is None else worst_case(call, model.price, datetime.now(UTC))
-
-    def _cost(self, tokens: Tokens, said_usd: float | None, model: _Model) -> float | None:
-        """What a call cost: as the provider says, else by its price; None where neither tells."""
-        if said_usd is not None:
-            return said_usd
-        if model.is_free:
-            return 0.0
-        return None if model.price is None else model.price.cost(tokens, at=datetime.now(UTC))
 
     def _wait(self, state: RetryCallState) -> float:
         """What the provider asks for, else twice as long each time, less up to half of it by chance."""

@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from adapter.prices import PriceBook, is_free
 from adapter.trial import Tokens
 from judges.llm.call import CallFailed, Why
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from adapter.price import Price
     from judges.llm.call import Call
 
@@ -44,6 +44,39 @@ def worst_case(call: Call, price: Price, at: datetime) -> float | None:
     written = price.cost(Tokens(input=0, cache_read=0, cache_write=sent, output=answered, reasoning=0), at=at)
     known = [cost for cost in (plain, thought, written) if cost is not None]
     return max(known) if plain is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a model charges.
+
+    Attributes:
+        price: None where no table holds it.
+        is_free: whether it costs nothing by its nature.
+    """
+
+    price: Price | None
+    is_free: bool = False
+
+    @classmethod
+    def of(cls, model: str, book: PriceBook) -> Terms:
+        """Those of the model of this name. Raises what LiteLLM does where no provider has one."""
+        import litellm
+
+        bare, provider, *_ = litellm.get_llm_provider(model)
+        return cls(book.find(provider, bare, datetime.now(UTC)), is_free(provider, bare))
+
+    def most(self, call: Call) -> float | None:
+        """What a call can cost now at most, in US dollars; None where that is not known."""
+        if self.is_free:
+            return 0.0
+        return None if self.price is None else worst_case(call, self.price, datetime.now(UTC))
+
+    def cost(self, tokens: Tokens) -> float | None:
+        """What a call with these tokens costs now, in US dollars; None where that is not known."""
+        if self.is_free:
+            return 0.0
+        return None if self.price is None else self.price.cost(tokens, at=datetime.now(UTC))
 
 
 @dataclass(slots=True)
