@@ -30,8 +30,8 @@ _PER_VERDICT = 500
 _FRAME = 500
 _SPLIT = (Why.CONTEXT, Why.FILTERED)
 """What a smaller window may not meet."""
-_NOT_ASKED = (Why.CAPPED, Why.NO_PRICE)
-"""Nothing was sent: the next run takes it up."""
+_NOT_ASKED = (Why.CAPPED, Why.NO_PRICE, Why.BATCH)
+"""Nothing was sent, or a batch left it unanswered: the next run takes it up."""
 _CUT = "length"
 _TOO_LONG = "The answer was too long and was cut: keep each explanation to one sentence."
 

@@ -10,6 +10,7 @@ from judges.llm.spend import Terms
 
 if TYPE_CHECKING:
     from adapter.prices import PriceBook
+    from adapter.trial import Service
     from judges.llm.call import Call
 
 PER_VERDICT = 70
@@ -46,10 +47,12 @@ class Estimator:
 
     Args:
         book: where prices are looked up.
+        service: how the calls would be served; None for the ordinary way.
     """
 
-    def __init__(self, book: PriceBook) -> None:
+    def __init__(self, book: PriceBook, service: Service | None = None) -> None:
         self._book = book
+        self._service = service
         self._by_model: dict[str, Estimate] = {}
         self._terms: dict[str, Terms] = {}
 
@@ -83,7 +86,7 @@ class Estimator:
     def _terms_of(self, model: str) -> Terms:
         if model not in self._terms:
             try:
-                self._terms[model] = Terms.of(model, self._book)
+                self._terms[model] = Terms.of(model, self._book, self._service)
             except Exception:  # noqa: BLE001  (LiteLLM raises several; a name it cannot place has no price)
                 self._terms[model] = Terms(None)
         return self._terms[model]

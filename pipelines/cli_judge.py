@@ -118,6 +118,10 @@ def judge(
         float, typer.Option(help="Seconds until a call is given up.", metavar="SECONDS", min=0.1)
     ] = 120.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent and cost; send nothing.")] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Submit to the providers' batch endpoints, at their price, and leave.")
+    ] = False,
+    collect: Annotated[bool, typer.Option("--collect", help="Judge by what submitted batches answered.")] = False,
     list_criteria: Annotated[bool, typer.Option("--list-criteria", help="Show the criteria in force.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="Show the judge runs of an experiment or a project.")] = False,
     compare_runs: Annotated[
@@ -144,6 +148,9 @@ def judge(
         return
     if list_ or compare_runs is not None:
         _tell_runs(compare_runs, tuple(experiment or ()), project, opik, json=json)
+        return
+    if collect:
+        _collect(named=bool(jobs or experiment or project or trace or batch or dry_run), json=json)
         return
     which = Which(
         paths=tuple(jobs or ()),
@@ -178,13 +185,35 @@ def judge(
         from pipelines.dry_run import dry_run as count
         from pipelines.dry_run import show_dry_run
 
-        tell(count(request, Bars()), show_dry_run, json=json)
+        tell(count(request, Bars(), batch=batch), show_dry_run, json=json)
         return
+    if batch:
+        from pipelines.judge_batch import submit
+        from pipelines.terminal_batch import show_batch
+
+        submitted = submit(request, Bars())
+        tell(submitted, show_batch, json=json)
+        raise typer.Exit(submitted.exit_code)
     from pipelines.judging import judge as judge_all
     from pipelines.terminal_judge import show_judge
 
     result = judge_all(request, Bars())
     tell(result, show_judge, json=json)
+    raise typer.Exit(result.exit_code)
+
+
+def _collect(*, named: bool, json: bool) -> None:
+    from adapter.errors import BadInputError
+    from pipelines.judge_collect import collect
+    from pipelines.progress import Bars
+    from pipelines.terminal_batch import show_collect
+
+    if named:
+        raise BadInputError(
+            "--collect judges what was submitted, as it was asked for then.", "Give it alone, or with --json."
+        )
+    result = collect(Bars())
+    tell(result, show_collect, json=json)
     raise typer.Exit(result.exit_code)
 
 

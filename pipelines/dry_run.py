@@ -50,8 +50,8 @@ class DryRunResult(_Result):
     models: tuple[ModelEstimate, ...]
 
 
-def dry_run(request: JudgeRequest, bars: Bars) -> DryRunResult:
-    """Counts the calls that judging would begin with.
+def dry_run(request: JudgeRequest, bars: Bars, *, batch: bool = False) -> DryRunResult:
+    """Counts the calls that judging would begin with, at the price of a batch where that is meant.
 
     Raises:
         BadInputError: what was given cannot be used, or no model is named.
@@ -59,10 +59,13 @@ def dry_run(request: JudgeRequest, bars: Bars) -> DryRunResult:
     request.check()
     if not request.models:
         raise BadInputError("Rules cost nothing: there is nothing to estimate.", "Name a model with --judge-model.")
+    from judges.llm.batch import BATCH, check_model
     from judges.llm.cache import Cache
 
+    for model in request.models if batch else ():
+        check_model(model)
     jury = jury_of(request, criteria_of(request))
-    estimator = Estimator(PriceBook.of(request.prices))
+    estimator = Estimator(PriceBook.of(request.prices), BATCH if batch else None)
     trials = steps = 0
     with opened(request, bars, keeps=False) as where, Cache.open() as cache:
         chosen = choose_trials(request, where.source, bars)

@@ -94,6 +94,13 @@ class JudgeRequest(BaseModel):
             "sample": self.sample,
         }
 
+    def anywhere(self) -> JudgeRequest:
+        """The same from whatever folder it is read: its paths are absolute."""
+        which = self.which.model_copy(update={"paths": tuple(path.resolve() for path in self.which.paths)})
+        files = {"criteria": self.criteria, "prices": self.prices}
+        found = {name: path.resolve() for name, path in files.items() if path is not None}
+        return self.model_copy(update={"which": which, **found})
+
     def check(self) -> None:
         """Raises `BadInputError` where options do not go together."""
         self.which.check()

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from adapter.errors import BadInputError, ExitCode
 from adapter.jobs import find_jobs
@@ -32,6 +33,9 @@ from pipelines.progress import Advance, Bars
 from pipelines.results import SkippedItem
 from pipelines.to_judge import FromJobs, FromOpik, ToJudge
 from prompts import Criterion, CriterionError
+
+if TYPE_CHECKING:
+    from judges.llm.batch import Batched
 
 DEFAULT_PROJECT = "kilobench"
 
@@ -102,8 +106,13 @@ def opened(request: JudgeRequest, bars: Bars, *, keeps: bool) -> Generator[Opene
             yield Opened(FromOpik(which, connection), connection, project)
 
 
-def judge(request: JudgeRequest, bars: Bars) -> JudgeResult:
+def judge(request: JudgeRequest, bars: Bars, batched: Batched | None = None) -> JudgeResult:
     """Judges trials. What is said of stored ones is written where they are, and every call of a model is kept.
+
+    Args:
+        request: what was asked for.
+        bars: shows how far it is.
+        batched: what batches of it answered, where it was submitted as such.
 
     Raises:
         BadInputError: what was given cannot be used, or nothing of it is a trial.
@@ -117,7 +126,7 @@ def judge(request: JudgeRequest, bars: Bars) -> JudgeResult:
         chosen = choose_trials(request, where.source, bars)
         advance = bars.stage("Judge", "trials", where.source.total if chosen is None else len(chosen.weights))
         trials = chosen_trials(where.source, chosen, advance)
-        one = _Pass(request, criteria, where, chosen)
+        one = _Pass(request, criteria, where, chosen, batched)
         if request.models:
             one.by_models(trials, book)
         else:
@@ -158,8 +167,14 @@ class _Pass:
     """One pass: it takes trials as they are judged, and ends as a result."""
 
     def __init__(
-        self, request: JudgeRequest, criteria: Mapping[str, Criterion], where: Opened, chosen: Chosen | None
+        self,
+        request: JudgeRequest,
+        criteria: Mapping[str, Criterion],
+        where: Opened,
+        chosen: Chosen | None,
+        batched: Batched | None,
     ) -> None:
+        self._batched = batched
         self._request = request
         self._criteria = criteria
         self._where = where
@@ -187,7 +202,9 @@ class _Pass:
         request = self._request
         with Cache.open() as cache:
             limits = Limits(request.concurrency, request.rpm, request.tpm, request.timeout)
-            gateway = Gateway(book=book, max_spend_usd=request.max_spend_usd, cache=cache, limits=limits)
+            gateway = Gateway(
+                book=book, max_spend_usd=request.max_spend_usd, cache=cache, limits=limits, batched=self._batched
+            )
             try:
                 pass_by_models(trials, jury_of(request, self._criteria), gateway, request.concurrency, self.take)
             finally:

@@ -22,6 +22,8 @@ from pipelines.cost_groups import CostResult
 from pipelines.criteria_list import CriteriaList
 from pipelines.dry_run import DryRunResult
 from pipelines.inspected import InspectResult
+from pipelines.judge_batch import BatchResult
+from pipelines.judge_collect import CollectResult
 from pipelines.judge_results import JudgeResult
 from pipelines.label_export import ExportResult
 from pipelines.results import RunResult
@@ -48,6 +50,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "kilo-record": KiloRecord,
     "upload": UploadResult,
     "judge": JudgeResult,
+    "judge-batch": BatchResult,
+    "judge-collect": CollectResult,
     "judge-dry-run": DryRunResult,
     "judge-list": RunList,
     "judge-compare-runs": RunComparison,

@@ -124,6 +124,12 @@ class Cache:
             await done
         self._keys.add(reply.key)
 
+    def put_all(self, replies: Iterable[Reply]) -> None:
+        """Keeps many answers at once. Raises as `put`."""
+        given = list(replies)
+        self._wait(_PUT, [_row(reply) for reply in given])
+        self._keys.update(reply.key for reply in given)
+
     def forget(self, keys: Iterable[str]) -> None:
         """Lets these calls be asked anew. Raises as `put`."""
         gone = list(keys)

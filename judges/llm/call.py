@@ -118,6 +118,8 @@ class Why(StrEnum):
     HANGS = "no answer in time"
     CAPPED = "spend cap"
     """its worst case does not fit under the cap: the next run takes it up"""
+    BATCH = "not answered in its batch"
+    """the next batch takes it up"""
     NO_PRICE = "no price"
     """what it may cost is not known, and spending is capped"""
 

@@ -70,7 +70,7 @@ def fault(error: Exception) -> Fault:
     """What an exception of `litellm.acompletion` means. It never repeats a secret."""
     from litellm import exceptions
 
-    said = _one_line(str(getattr(error, "message", None) or error))
+    said = one_line(str(getattr(error, "message", None) or error))
     status = getattr(error, "status_code", None)
     if isinstance(error, TimeoutError | exceptions.Timeout | httpx.TimeoutException):
         connected = not isinstance(error.__cause__, httpx.ConnectTimeout)
@@ -86,7 +86,7 @@ def fault(error: Exception) -> Fault:
         return Fault(refused, form=refused.why is Why.REFUSED and bool(_FORM.search(said)))
     if isinstance(error, exceptions.APIConnectionError):
         # LiteLLM says so of faults of its own, too; whether the request went out is known only where it did not.
-        sent = not _is_connect_error(error)
+        sent = not is_connect_error(error)
         return Fault(CallFailed(Why.UNAVAILABLE, said), again=True, billed=sent)
     gateways = (502, 504)
     return Fault(
@@ -119,7 +119,7 @@ def _refused(error: Exception, said: str) -> CallFailed | None:
     return CallFailed(Why.NO_ACCESS if _NO_CREDIT.search(said) else Why.REFUSED, said)
 
 
-def _is_connect_error(error: BaseException) -> bool:
+def is_connect_error(error: BaseException) -> bool:
     """Whether no connection came about."""
     seen: BaseException | None = error
     while seen is not None:
@@ -153,7 +153,8 @@ def _number(text: str | None) -> float | None:
     return value if isfinite(value) else None
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """A provider's own words, cut short, without a secret."""
     clean = redact_text(_PREFIX.sub("", " ".join(text.split())), Counter())
     # Providers repeat the key that they refuse, whatever its form.
     for name, value in os.environ.items():

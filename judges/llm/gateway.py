@@ -8,7 +8,7 @@ import time
 import warnings
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
@@ -18,12 +18,14 @@ from judges.llm.call import FATAL, Call, CallFailed, Reply, Why
 from judges.llm.errors import Fault, fault
 from judges.llm.limits import Bucket, Pace
 from judges.llm.request import Form, arguments, first_form, next_form, takes_marks
+from judges.llm.response import FILTERED, added, answer, usage
 from judges.llm.spend import Held, Ledger, Terms, most_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from types import TracebackType
 
+    from judges.llm.batch import Batched
     from judges.llm.cache import Cache
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
@@ -31,7 +33,6 @@ _GRACE = 5.0
 """Seconds beyond the time-out after which a call is cut that the HTTP client has not cut itself."""
 _HANGS = 2
 """Tries of a call that hangs: each may be billed."""
-_FILTERED = "content_filter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Gateway:
         max_spend_usd: what all calls together may cost; None lifts the cap.
         cache: the answers on disk; None for none.
         limits: what each model is asked at most.
+        batched: what a batch answered, which was paid for under the same cap, and what it did not, which is not asked.
         sleep: waits; tests put another in its place.
         clock: seconds, from anywhere.
         chance: 0 to 1.
@@ -99,6 +101,7 @@ class Gateway:
         max_spend_usd: float | None,
         cache: Cache | None,
         limits: Limits | None = None,
+        batched: Batched | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
@@ -115,6 +118,12 @@ class Gateway:
         self._chance = chance
         self._models: dict[str, _Model] = {}
         self._flying: dict[str, asyncio.Future[Reply]] = {}
+        self._batched = {} if batched is None else dict(batched.replies)
+        self._unasked = {} if batched is None else batched.failed
+        for reply in self._batched.values():
+            self.sent += 1
+            self.tokens = added(self.tokens, reply.tokens)
+            self.ledger.paid(reply.usd)
 
     @property
     def spent_usd(self) -> float | None:
@@ -153,6 +162,11 @@ class Gateway:
             CallFailed: there is none, and why.
         """
         key = call.key
+        if key in self._unasked:
+            raise self._unasked[key]
+        batched = self._batched.pop(key, None)
+        if batched is not None:
+            return _unfiltered(batched)
         kept = None if self._cache is None else self._cache.get(key)
         if kept is not None:
             self.cached += 1
@@ -239,22 +253,22 @@ class Gateway:
                 raise _Again(found) from error
             raise found.failure from error
         model.pace.succeeded()
-        tokens, said_usd = _usage(response)
+        tokens, said_usd = usage(response)
         usd = model.terms.cost(tokens) if said_usd is None else said_usd
         self.ledger.settle(held, usd)
-        self.tokens = _sum(self.tokens, tokens)
-        text, finish = _answer(response, form)
-        if finish == _FILTERED and not text.strip():
-            raise CallFailed(Why.FILTERED, "the model's provider held the answer back")
-        return Reply(
-            key=key,
-            text=text,
-            finish=finish,
-            tokens=tokens,
-            usd=usd,
-            is_cached=False,
-            started_at=started_at,
-            seconds=self._clock() - began,
+        self.tokens = added(self.tokens, tokens)
+        text, finish = answer(response, form)
+        return _unfiltered(
+            Reply(
+                key=key,
+                text=text,
+                finish=finish,
+                tokens=tokens,
+                usd=usd,
+                is_cached=False,
+                started_at=started_at,
+                seconds=self._clock() - began,
+            )
         )
 
     def _model(self, name: str) -> _Model:
@@ -294,53 +308,8 @@ def _tries(state: RetryCallState, usual: int) -> int:
     return min(usual, _HANGS) if hangs else usual
 
 
-def _usage(response: object) -> tuple[Tokens, float | None]:
-    """The tokens of an answer in kilobench's convention, and what its provider says that it cost."""
-    usage = getattr(response, "usage", None)
-    prompt, output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    if not prompt and not output:
-        return Tokens(), None  # No prompt is empty: nothing was counted.
-    details = getattr(usage, "prompt_tokens_details", None)
-    read = _count(details, "cached_tokens") or _count(usage, "cache_read_input_tokens") or 0
-    written = _count(usage, "cache_creation_input_tokens") or _count(details, "cache_creation_tokens") or 0
-    thought = _count(getattr(usage, "completion_tokens_details", None), "reasoning_tokens") or 0
-    fresh = None if prompt is None else max(0, prompt - read - written)
-    said = getattr(usage, "cost", None)
-    usd = float(said) if isinstance(said, int | float) and not isinstance(said, bool) and said >= 0 else None
-    return Tokens(fresh, read, written, output, thought), usd
-
-
-def _count(holder: object, name: str) -> int | None:
-    value = getattr(holder, name, None)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _sum(one: Tokens, other: Tokens) -> Tokens:
-    def added(first: int | None, second: int | None) -> int | None:
-        return None if first is None or second is None else first + second
-
-    return Tokens(
-        added(one.input, other.input),
-        added(one.cache_read, other.cache_read),
-        added(one.cache_write, other.cache_write),
-        added(one.output, other.output),
-        added(one.reasoning, other.reasoning),
-    )
-
-
-def _answer(response: object, form: Form) -> tuple[str, str]:
-    """The text of an answer, and why it ended."""
-    choices = cast("list[object]", getattr(response, "choices", None) or [])
-    if not choices:
-        return "", "none"
-    message = getattr(choices[0], "message", None)
-    finish = str(getattr(choices[0], "finish_reason", None) or "none")
-    text = getattr(message, "content", None) or ""
-    calls = cast("list[object]", getattr(message, "tool_calls", None) or [])
-    if form is Form.TOOL and calls:
-        text = getattr(getattr(calls[0], "function", None), "arguments", None) or ""
-    # LiteLLM keeps what is OpenAI's own apart.
-    own = cast("dict[str, object]", getattr(message, "provider_specific_fields", None) or {})
-    if not text and (getattr(message, "refusal", None) or own.get("refusal")):
-        return "", _FILTERED
-    return str(text), finish
+def _unfiltered(reply: Reply) -> Reply:
+    """A reply, unless its provider held it back."""
+    if reply.finish == FILTERED and not reply.text.strip():
+        raise CallFailed(Why.FILTERED, "the model's provider held the answer back")
+    return reply

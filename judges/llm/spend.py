@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from adapter.prices import PriceBook, is_free
-from adapter.trial import Tokens
+from adapter.trial import Service, Tokens
 from judges.llm.call import CallFailed, Why
 
 if TYPE_CHECKING:
@@ -33,15 +33,17 @@ def most_tokens(call: Call) -> int:
     return len(call.system.encode()) + len(call.text.encode()) + 2 * len(call.schema) + _FRAME_TOKENS
 
 
-def worst_case(call: Call, price: Price, at: datetime) -> float | None:
+def worst_case(call: Call, price: Price, at: datetime, service: Service | None = None) -> float | None:
     """The most that a call can cost, in US dollars: all of the prompt at its dearest rate, and the longest answer.
 
     None where the price does not tell.
     """
     sent, answered = most_tokens(call), call.max_tokens
-    plain = price.cost(Tokens(input=sent, cache_read=0, cache_write=0, output=answered, reasoning=0), at=at)
-    thought = price.cost(Tokens(input=sent, cache_read=0, cache_write=0, output=answered, reasoning=answered), at=at)
-    written = price.cost(Tokens(input=0, cache_read=0, cache_write=sent, output=answered, reasoning=0), at=at)
+    plain = price.cost(Tokens(input=sent, cache_read=0, cache_write=0, output=answered, reasoning=0), service, at)
+    thought = price.cost(
+        Tokens(input=sent, cache_read=0, cache_write=0, output=answered, reasoning=answered), service, at
+    )
+    written = price.cost(Tokens(input=0, cache_read=0, cache_write=sent, output=answered, reasoning=0), service, at)
     known = [cost for cost in (plain, thought, written) if cost is not None]
     return max(known) if plain is not None else None
 
@@ -53,30 +55,32 @@ class Terms:
     Attributes:
         price: None where no table holds it.
         is_free: whether it costs nothing by its nature.
+        service: how it is served; None for the ordinary way.
     """
 
     price: Price | None
     is_free: bool = False
+    service: Service | None = None
 
     @classmethod
-    def of(cls, model: str, book: PriceBook) -> Terms:
+    def of(cls, model: str, book: PriceBook, service: Service | None = None) -> Terms:
         """Those of the model of this name. Raises what LiteLLM does where no provider has one."""
         import litellm
 
         bare, provider, *_ = litellm.get_llm_provider(model)
-        return cls(book.find(provider, bare, datetime.now(UTC)), is_free(provider, bare))
+        return cls(book.find(provider, bare, datetime.now(UTC)), is_free(provider, bare), service)
 
     def most(self, call: Call) -> float | None:
         """What a call can cost now at most, in US dollars; None where that is not known."""
         if self.is_free:
             return 0.0
-        return None if self.price is None else worst_case(call, self.price, datetime.now(UTC))
+        return None if self.price is None else worst_case(call, self.price, datetime.now(UTC), self.service)
 
     def cost(self, tokens: Tokens) -> float | None:
         """What a call with these tokens costs now, in US dollars; None where that is not known."""
         if self.is_free:
             return 0.0
-        return None if self.price is None else self.price.cost(tokens, at=datetime.now(UTC))
+        return None if self.price is None else self.price.cost(tokens, self.service, datetime.now(UTC))
 
 
 @dataclass(slots=True)
@@ -134,6 +138,11 @@ class Ledger:
         else:
             self.spent_usd += usd
         self._give_back(held)
+
+    def paid(self, usd: float | None) -> None:
+        """A call was answered for which nothing was set aside here: in a batch, under the same cap."""
+        self.unknown += usd is None
+        self.spent_usd += usd or 0.0
 
     def lose(self, held: Held) -> None:
         """The call was sent, and nobody knows whether it is billed."""
