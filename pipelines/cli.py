@@ -285,6 +285,7 @@ def main() -> None:
     """Runs the command line; a user's own mistake is one line and what to do next, never a traceback."""
     # Nothing here waits on a download: prices come from the table that LiteLLM brings along.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS", "True")
     _make_printable()
     from adapter.errors import KilobenchError
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from scripted_judge import Answer, Asked
+from scripted_judge import Answer, Asked, ScriptedJudge
 
 MODEL, OTHER, THIRD = "openai/gpt-4.1-mini", "openai/gpt-4.1", "openai/gpt-4o"
 """Names that LiteLLM knows, with a price; a scripted server answers for them."""
@@ -56,6 +57,16 @@ def bad(step: int, criterion: str, label: str, quote: str, *, at: int | None = N
 def said(*verdicts: dict[str, Any], **fields: Any) -> Answer:
     """An answer with these verdicts."""
     return Answer(json.dumps({"trajectory": "BOUNDARY", "verdicts": verdicts}), **fields)
+
+
+def command(kilobench: Any, job: Path, opik: str) -> Callable[..., Any]:
+    """Runs `kilobench judge` on a job, with scripted models; further arguments are the command's."""
+
+    def call(judge: ScriptedJudge, *arguments: object, models: tuple[str, ...] = (MODEL,)) -> Any:
+        named = [one for model in models for one in ("--judge-model", model)]
+        return kilobench("judge", job, *named, "--judge-api-base", judge.url, "--opik", opik, "--json", *arguments)
+
+    return call
 
 
 def good(asked: Asked) -> Answer:

@@ -171,7 +171,7 @@ class ScriptedJudge:
 
             def do_POST(self) -> None:
                 data = self.rfile.read(int(self.headers["Content-Length"]))
-                if not self.path.endswith("/chat/completions"):
+                if self.path.split("?")[0].endswith(("/files", "/batches")):
                     self.batched(data)
                     return
                 body = json.loads(data)

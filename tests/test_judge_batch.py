@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from builder import JobBuilder, agent_step, user_step
-from judging import MODEL, OTHER, UNPRICED, good, instead, pairs
+from judging import MODEL, OTHER, UNPRICED, command, good, instead, pairs
 from scripted_judge import Answer, Asked, ScriptedJudge
 
 from adapter.embedded_opik import EmbeddedOpik
@@ -39,12 +39,7 @@ def job(tmp_path: Path) -> JobBuilder:
 def judged(job: JobBuilder, server: EmbeddedOpik, kilobench: Any) -> Callable[..., Any]:
     """Runs `kilobench judge` on the job with a scripted model; further arguments are the command's."""
 
-    def call(judge: ScriptedJudge, *arguments: object, models: tuple[str, ...] = (MODEL,)) -> Any:
-        named = [one for model in models for one in ("--judge-model", model)]
-        where = ("--judge-api-base", judge.url, "--opik", server.url, "--json")
-        return kilobench("judge", job.path, *named, *where, *arguments)
-
-    return call
+    return command(kilobench, job.path, server.url)
 
 
 def collected(kilobench: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from builder import JobBuilder, agent_step, read_one, user_step
-from judging import BEST, MODEL, OTHER, THIRD, UNPRICED, bad, good, instead, pairs, said, verdict
+from judging import BEST, MODEL, OTHER, THIRD, UNPRICED, bad, command, good, instead, pairs, said, verdict
 from scripted_judge import Answer, Asked, ScriptedJudge
 
 from adapter.embedded_opik import EmbeddedOpik
@@ -50,12 +50,7 @@ def job(tmp_path: Path) -> JobBuilder:
 def judged(job: JobBuilder, server: EmbeddedOpik, kilobench: Any) -> Callable[..., Any]:
     """Has the job judged by a scripted model; further arguments are the command's."""
 
-    def call(judge: ScriptedJudge, *arguments: object, models: tuple[str, ...] = (MODEL,)) -> Any:
-        named = [one for model in models for one in ("--judge-model", model)]
-        where = ("--judge-api-base", judge.url, "--opik", server.url, "--json")
-        return kilobench("judge", job.path, *named, *where, *arguments)
-
-    return call
+    return command(kilobench, job.path, server.url)
 
 
 @pytest.fixture
