@@ -106,8 +106,8 @@ def _batched(ticket: Ticket, progress: list[Progress | None]) -> Batched:
             failed |= {key: CallFailed(Why.BATCH, "the provider never took it") for key in part.keys}
             continue
         said = one.status if one.reason is None else f"{one.status}: {one.reason}"
-        # Whatever no file speaks of: the batch ended before its turn came.
-        missing = {key: CallFailed(Why.BATCH, f"the batch is {said}") for key in part.keys}
+        # What no file speaks of had no turn before the batch ended.
+        missing = {key: CallFailed(Why.BATCH, f"the batch ended as {said}") for key in part.keys}
         endpoint, terms = Endpoint(part.model, part.api_base), Terms.of(part.model, book, BATCH)
         for line in (line for file in one.files for line in endpoint.lines(file)):
             found = outcome(line, part.form, terms, one)

@@ -126,6 +126,15 @@ def test_a_cap_holds_for_a_batch_and_what_did_not_fit_is_not_sent_at_once(judged
         assert judged(judge, "--batch").json["batches"][0]["calls"] == 1
 
 
+def test_what_was_answered_otherwise_meanwhile_is_not_left_open(judged: Any, kilobench: Any) -> None:
+    with ScriptedJudge(good) as judge:
+        most = judged(judge, "--batch", "--dry-run").json["models"][0]["most_usd"]
+        judged(judge, "--batch", "--max-spend", f"{0.75 * most:.9f}")
+        judge.batches.finish(judge)
+        judged(judge)
+        assert collected(kilobench).code == 0
+
+
 def test_a_model_without_a_price_is_not_submitted_under_a_cap(judged: Any) -> None:
     with ScriptedJudge(good) as judge:
         result = judged(judge, "--batch", models=(UNPRICED,))
@@ -232,7 +241,9 @@ def test_what_expired_unanswered_is_not_asked_at_once_but_by_the_next_batch(judg
         result = collected(kilobench)
         assert result.code == 3
         one = result.json["batches"][0]["result"]
-        assert {item["reason"] for item in one["not_judged"]} == {"not answered in its batch: the batch is expired"}
+        assert {item["reason"] for item in one["not_judged"]} == {
+            "not answered in its batch: the batch ended as expired"
+        }
         assert len(one["verdicts"]) == 6
         assert judged(judge, "--batch").json["batches"][0]["calls"] == 1
     assert not judge.asked

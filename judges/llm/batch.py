@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from adapter.errors import BadInputError
 from adapter.trial import Service
 from judges.llm.call import Call, CallFailed, Reply, Why
-from judges.llm.errors import is_connect_error, one_line
+from judges.llm.errors import is_connect_error, lacks_key, one_line
 from judges.llm.request import Form, arguments
 from judges.llm.response import answer, usage
 
@@ -35,7 +35,8 @@ _MARK = "kilobench"
 _SECONDS = 600.0
 _PAGE = 100
 _OVER = ("completed", "failed", "expired", "cancelled")
-_AGAIN = (408, 409)
+_UNCERTAIN = (408, 409)
+"""Statuses of refusals after which it may have been done all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +217,10 @@ class Endpoint:
         # LiteLLM lets through what the provider's own client raises, which is of many kinds.
         except Exception as error:
             status = getattr(error, "status_code", None)
-            refused = isinstance(status, int) and 400 <= status < 500 and status not in _AGAIN
-            certain = refused or is_connect_error(error) or "api_key" in str(error)
-            raise BatchError(one_line(str(getattr(error, "message", None) or error)), is_certain=certain) from error
+            said = str(getattr(error, "message", None) or error)
+            refused = isinstance(status, int) and 400 <= status < 500 and status not in _UNCERTAIN
+            certain = refused or lacks_key(said) or is_connect_error(error)
+            raise BatchError(one_line(said), is_certain=certain) from error
 
 
 def outcome(line: str, form: Form, terms: Terms, progress: Progress) -> tuple[str, Reply | CallFailed | None] | None:

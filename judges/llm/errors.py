@@ -79,7 +79,7 @@ def fault(error: Exception) -> Fault:
         if _NO_CREDIT.search(said):
             return Fault(CallFailed(Why.NO_ACCESS, said))
         return Fault(CallFailed(Why.UNAVAILABLE, said), again=True, limited=True, retry_after=_retry_after(error))
-    if _NO_KEY.search(said):
+    if lacks_key(said):
         return Fault(CallFailed(Why.NO_ACCESS, said))
     refused = _refused(error, said)
     if refused is not None:
@@ -117,6 +117,11 @@ def _refused(error: Exception, said: str) -> CallFailed | None:
         if pattern.search(said):
             return CallFailed(why, said)
     return CallFailed(Why.NO_ACCESS if _NO_CREDIT.search(said) else Why.REFUSED, said)
+
+
+def lacks_key(said: str) -> bool:
+    """Whether a client says that it was given no key: nothing was sent."""
+    return _NO_KEY.search(said) is not None
 
 
 def is_connect_error(error: BaseException) -> bool:

@@ -17,7 +17,7 @@ from adapter.trial import Tokens
 from judges.llm.call import FATAL, Call, CallFailed, Reply, Why
 from judges.llm.errors import Fault, fault
 from judges.llm.limits import Bucket, Pace
-from judges.llm.request import Form, arguments, first_form, next_form, takes_marks
+from judges.llm.request import Form, arguments, first_form, in_body, next_form, takes_body, takes_marks
 from judges.llm.response import FILTERED, added, answer, usage
 from judges.llm.spend import Held, Ledger, Terms, most_tokens
 
@@ -69,6 +69,7 @@ class _Model:
     pace: Pace
     form: Form
     marked: bool
+    as_it_is: bool
     terms: Terms
     dead: CallFailed | None = None
     """why no other call to it needs to be tried"""
@@ -162,8 +163,6 @@ class Gateway:
             CallFailed: there is none, and why.
         """
         key = call.key
-        if key in self._unasked:
-            raise self._unasked[key]
         batched = self._batched.pop(key, None)
         if batched is not None:
             return _unfiltered(batched)
@@ -171,6 +170,8 @@ class Gateway:
         if kept is not None:
             self.cached += 1
             return kept
+        if key in self._unasked:
+            raise self._unasked[key]
         flying = self._flying.get(key)
         if flying is not None:
             self.cached += 1
@@ -233,6 +234,7 @@ class Gateway:
         started_at, began = datetime.now(UTC), self._clock()
         form = model.form
         given = arguments(call, form, marked=model.marked)
+        given = in_body(given) if model.as_it_is else given
         timeout = self._limits.timeout
         try:
             async with asyncio.timeout(timeout + _GRACE):
@@ -288,6 +290,7 @@ class Gateway:
                 ),
                 form=first_form(name),
                 marked=takes_marks(name),
+                as_it_is=takes_body(name),
                 terms=terms,
             )
         return self._models[name]
