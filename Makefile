@@ -30,7 +30,7 @@ demo: setup ## run kilobench on examples/jobs, in a temporary home; report in ./
 	@sh scripts/demo
 
 test: setup ## run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.lint-ready ## ruff: style, docstrings, format
 	$(BIN)/ruff check .
