@@ -284,3 +284,47 @@ def test_a_variant_is_never_better_or_worse_than_its_copy(drawn: list[tuple[str,
     (pair,) = one_comparison(trials(*rows)).pairs
     assert {one.verdict for one in pair.metrics} <= {None, "no difference shown"}
     assert (pair.gained, pair.lost) == ((), ())
+
+
+def test_efforts_are_compared_where_all_else_is_equal() -> None:
+    table = trials(*(trial("a", effort=effort, digest="abc") for effort in ("low", "high", None)))
+    found = one_comparison(table)
+    assert (found.by, found.name) == ("effort", "effort-vs-effort on bench, kilo@1.0 with lab/small#abc")
+    assert [one.effort for one in found.variants] == ["high", "low"]
+    assert found.fixed == {"agent": "kilo", "agent_version": "1.0", "model": "lab/small", "digest": "abc"}
+
+
+def test_verdicts_rest_on_p_adjusted_for_the_pairs_of_the_comparison() -> None:
+    def passing(model: str, passes: int) -> list[dict[str, object]]:
+        return arm(passes, model=model)
+
+    two = one_comparison(trials(*passing("a", 2), *passing("b", 8)))
+    assert metric(two.pairs[0], "pass_rate").p_adjusted == metric(two.pairs[0], "pass_rate").p == 0.03125
+    assert metric(two.pairs[0], "pass_rate").verdict == "better"
+    three = one_comparison(trials(*passing("a", 2), *passing("b", 8), *passing("c", 8)))
+    first = metric(three.pairs[0], "pass_rate")
+    assert (first.p, first.p_adjusted, first.verdict) == (0.03125, 0.09375, "no difference shown")
+
+
+def test_a_flip_names_its_attempts_and_the_chance_that_it_is_noise() -> None:
+    found = one_comparison(trials(*arm(1, 2, attempts=3, model="a"), *arm(2, 2, attempts=3, model="b")))
+    (flip,) = found.pairs[0].flips
+    counts = (flip.task, flip.a_passes, flip.a_attempts, flip.b_passes, flip.b_attempts)
+    assert counts == (TASKS[1], 0, 3, 3, 3)
+    assert flip.p == pytest.approx(0.1)
+
+
+def test_a_comparison_says_what_its_variants_solve_together() -> None:
+    found = one_comparison(trials(*arm(3, model="a"), *arm(6, model="b"))).complementarity
+    assert (found.tasks, found.oracle_rate, found.gain) == (12, 0.5, 0.0)
+
+
+def test_what_is_the_smallest_visible_difference_is_said_in_the_metrics_own_unit() -> None:
+    rows = [
+        trial(task, model=model, cost_usd=cost + place * (model == "b"))
+        for place, task in enumerate(TASKS)
+        for model, cost in (("a", 1.0), ("b", 2.0))
+    ]
+    found = metric(one_comparison(trials(*rows)).pairs[0], "cost_usd")
+    assert found.smallest_visible == pytest.approx(3.202, abs=0.001)
+    assert metric(one_comparison(trials(*rows)).pairs[0], "pass_rate").smallest_visible is None

@@ -14,7 +14,7 @@ from adapter.trial import Severity
 from views import charts
 from views.report import render, write_report
 from views.report_model import FindingGroup, LeftOut, Report, ReportComparison, VerdictTotal
-from views.results import Comparison, Estimate, Pair, PairMetric, VariantResult
+from views.results import Comparison, Complementarity, Couple, Estimate, Flip, Pair, PairMetric, VariantResult
 from views.tables import TRIALS, frame
 
 DATASET = "demo"
@@ -84,9 +84,19 @@ def a_comparison(*variants: VariantResult, task: str = "fix-test") -> ReportComp
                     metrics=metrics,
                     gained=(task,),
                     lost=(),
+                    flips=(Flip(task=task, a_passes=1, a_attempts=3, b_passes=3, b_attempts=3, p=0.4),),
                     left_out={f"other-{task}": "its checksums differ", f"third-{task}": "its checksums differ"},
                     unequal=(f"uneven-{task}",),
                 ),
+            ),
+            complementarity=Complementarity(
+                tasks=4,
+                only={a: (), b: (f"only-{task}",)},
+                best=b,
+                best_rate=0.75,
+                oracle_rate=0.8,
+                gain=0.05,
+                couple=Couple(a=a, b=b, oracle_rate=0.8, cost_usd=1.5),
             ),
         ),
         headline=HEADLINE,

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.stats import ttest_1samp
 from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from views import statistics
@@ -296,3 +299,50 @@ def test_pass_at_k_is_the_chance_that_one_of_k_attempts_passes(
 def test_pass_at_k_is_the_share_of_all_ways_to_draw_k_attempts(c: int, n: int, k: int) -> None:
     drawn = list(itertools.combinations([True] * c + [False] * (n - c), k))
     assert statistics.pass_at_k([c], [n])[k] == pytest.approx(sum(map(any, drawn)) / len(drawn))
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(17, 5), (13, 13), (9, 20), (2, 48), (0, 7), (1, 0)])
+def test_with_one_attempt_the_test_is_the_exact_one_of_mcnemar(gained: int, lost: int) -> None:
+    """17 to 5, 13 to 13, 9 to 20 and 2 to 48 are counts of published runs."""
+    same = 40
+    a = [0.0] * gained + [1.0] * lost + [1.0] * same
+    b = [1.0] * gained + [0.0] * lost + [1.0] * same
+    expected = mcnemar([[same, lost], [gained, 0]], exact=True).pvalue
+    assert statistics.paired_difference(a, b).p == pytest.approx(min(1.0, expected), abs=1e-9)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=6, max_size=9))
+def test_the_exact_test_is_the_share_of_all_choices_of_signs(differences: list[float]) -> None:
+    signs = itertools.product([-1, 1], repeat=len(differences))
+    sums = [abs(sum(sign * one for sign, one in zip(choice, differences, strict=True))) for choice in signs]
+    expected = sum(one >= abs(sum(differences)) for one in sums) / len(sums)
+    found = statistics.paired_difference([0.0] * len(differences), differences)
+    assert found.p == pytest.approx(expected, abs=1e-9)
+
+
+def test_holm_is_worked_by_hand() -> None:
+    assert statistics.holm([0.01, 0.04, None, 0.03]) == pytest.approx([0.03, 0.06, None, 0.06])
+    assert statistics.holm([]) == []
+    assert statistics.holm([None]) == [None]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_is_that_of_statsmodels(ps: list[float]) -> None:
+    expected = multipletests(ps, method="holm")[1]
+    assert statistics.holm(ps) == pytest.approx(list(expected), abs=1e-9)
+
+
+def test_the_smallest_visible_difference_is_shown_in_four_of_five_cases() -> None:
+    """Simulated: 30 tasks whose differences spread by 1, moved by what is said to be visible."""
+    draws = np.random.default_rng(7).normal(size=(4_000, 30))
+    visible = np.mean([statistics.smallest_visible(draw) for draw in draws])
+    shown = ttest_1samp(draws + visible, 0.0, axis=1).pvalue < statistics.ALPHA
+    assert shown.mean() == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("flip", "p"), [((0, 1, 1, 1), 1.0), ((0, 5, 5, 5), 2 / 252), ((1, 3, 3, 3), 0.4), ((0, 3, 3, 3), 0.1)]
+)
+def test_a_flip_is_as_likely_as_all_ways_to_deal_its_passes_say(flip: tuple[int, int, int, int], p: float) -> None:
+    assert statistics.flip_p(*flip) == pytest.approx(p, abs=1e-9)

@@ -2,8 +2,9 @@
 
 `model`: dataset, agent, version, effort and settings are equal. `version`: dataset, agent, model, effort and
 settings are equal. `agent`: dataset and model are equal; version, effort and settings belong to an agent and
-may differ with it. A field that is not recorded equals another that is not recorded. But where models (or
-versions) are compared, a variant whose own is not recorded takes no part: nobody can say what differs.
+may differ with it. `effort`: all but the effort is equal. A field that is not recorded equals another that is not
+recorded. But where models (or versions, or efforts) are compared, a variant whose own is not recorded takes no part:
+nobody can say what differs.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from packaging.version import InvalidVersion, Version
 from adapter.trial import Variant
 from views import format as fmt
 from views import metrics, statistics
+from views.complementarity import complementarity
 from views.metrics import Attempt, Runs
-from views.results import By, Comparison, Metric, Pair, PairMetric, VariantResult, Verdict
+from views.results import By, Comparison, Flip, Metric, Pair, PairMetric, VariantResult, Verdict
 
 RULE = (
     "b is called better (worse) than a in a metric when the 95 % BCa bootstrap interval of the mean paired "
     "difference b - a over the tasks both ran lies wholly on the good (bad) side of 0 (above 0 is good for "
     "the pass rate, below 0 for cost, time and tokens) and the two-sided paired permutation test on the same "
-    f"differences gives p < {statistics.ALPHA}. It takes at least {statistics.MIN_TASKS} tasks. Where the "
+    f"differences gives p < {statistics.ALPHA}, adjusted by Holm's method for the pairs of this comparison. "
+    f"It takes at least {statistics.MIN_TASKS} tasks. Where the "
     "difference is the same on every task there is no interval and the test alone decides. Not adjusted for "
-    "making several comparisons."
+    "looking at several metrics or comparisons."
 )
 """How verdicts are given. The interval alone calls 10 to 25 % of equal pairs different where tasks are few or
 costs are spread widely (simulated); the permutation test holds that at 5 %."""
@@ -78,7 +81,8 @@ def _comparisons(dataset: str, by: By, runs: Sequence[Runs], results: dict[str, 
                     fixed=dict(fixed),
                     rule=RULE,
                     variants=tuple(results[one.name] for one in ordered),
-                    pairs=tuple(_pair(a, b) for a, b in pairs),
+                    pairs=_judged([_pair(a, b) for a, b in pairs]),
+                    complementarity=complementarity(ordered),
                 )
             )
     return sorted(found, key=lambda comparison: comparison.name)
@@ -93,12 +97,21 @@ def _compared(one: Variant, by: By) -> str | None:
             return one.agent_version
         case "agent":
             return one.agent
+        case "effort":
+            return one.effort
 
 
 def _fixed(one: Variant, by: By) -> dict[str, str | None]:
     """What is held equal."""
     if by == "agent":
         return {"model": one.model_name}
+    if by == "effort":
+        return {
+            "agent": one.agent,
+            "agent_version": one.agent_version,
+            "model": one.model_name,
+            "digest": one.digest,
+        }
     settings = {"effort": one.effort, "digest": one.digest}
     if by == "model":
         return {"agent": one.agent, "agent_version": one.agent_version, **settings}
@@ -107,9 +120,13 @@ def _fixed(one: Variant, by: By) -> dict[str, str | None]:
 
 def _name(by: By, dataset: str, one: Variant) -> str:
     model = one.model_name or "unknown model"
-    settings = (f"+{one.effort}" if one.effort else "") + (f"#{one.digest}" if one.digest else "")
+    digest = f"#{one.digest}" if one.digest else ""
+    version = one.agent_version or "unknown"
+    if by == "effort":
+        return f"effort-vs-effort on {dataset}, {one.agent}@{version} with {model}{digest}"
+    settings = (f"+{one.effort}" if one.effort else "") + digest
     if by == "model":
-        return f"model-vs-model on {dataset}, {one.agent}@{one.agent_version or 'unknown'}{settings}"
+        return f"model-vs-model on {dataset}, {one.agent}@{version}{settings}"
     if by == "version":
         return f"version-vs-version on {dataset}, {one.agent} with {model}{settings}"
     return f"agent-vs-agent on {dataset} with {model}"
@@ -155,9 +172,37 @@ def _pair(a: Runs, b: Runs) -> Pair:
         metrics=tuple(_metric(metric, a, b, common) for metric in METRICS),
         gained=tuple(task for task in common if rise[task] > 0),
         lost=tuple(task for task in common if rise[task] < 0),
+        flips=_flips(a, b, [task for task in common if rise[task]]),
         left_out=left_out,
         unequal=tuple(task for task in common if len(a.tasks[task]) != len(b.tasks[task])),
     )
+
+
+def _judged(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """The pairs of one comparison with their verdicts: of each metric, all pairs are tested together."""
+    columns = zip(*(pair.metrics for pair in pairs), strict=True)
+    judged = [
+        [
+            one.model_copy(update={"p_adjusted": p, "verdict": _verdict(one, p)})
+            for one, p in zip(column, statistics.holm([one.p for one in column]), strict=True)
+        ]
+        for column in columns
+    ]
+    return tuple(
+        pair.model_copy(update={"metrics": tuple(metrics)})
+        for pair, metrics in zip(pairs, zip(*judged, strict=True), strict=True)
+    )
+
+
+def _flips(a: Runs, b: Runs, tasks: Sequence[str]) -> tuple[Flip, ...]:
+    flips: list[Flip] = []
+    for task in tasks:
+        (before, tried), (after, tried_again) = (
+            (sum(one.passed for one in side.tasks[task]), len(side.tasks[task])) for side in (a, b)
+        )
+        p = statistics.flip_p(before, tried, after, tried_again)
+        flips.append(Flip(task=task, a_passes=before, a_attempts=tried, b_passes=after, b_attempts=tried_again, p=p))
+    return tuple(sorted(flips, key=lambda flip: (flip.p, flip.task)))
 
 
 def _not_comparable(task: str, a: Runs, b: Runs) -> str | None:
@@ -188,7 +233,7 @@ def _metric(metric: Metric, a: Runs, b: Runs, tasks: Sequence[str]) -> PairMetri
         high=found.high,
         tasks=len(known),
         p=found.p,
-        verdict=_verdict(found, more_is_better=metric == "pass_rate"),
+        smallest_visible=found.smallest_visible,
         reason="; ".join(reasons) or None,
     )
 
@@ -211,14 +256,14 @@ def _value(attempt: Attempt, metric: Metric) -> float | None:
             return attempt.tokens
 
 
-def _verdict(found: statistics.Difference, *, more_is_better: bool) -> Verdict | None:
-    """`RULE`, applied."""
-    if found.value is None or found.p is None:
+def _verdict(found: PairMetric, p: float | None) -> Verdict | None:
+    """`RULE`, applied to a metric of a pair and its adjusted p."""
+    if found.difference is None or p is None:
         return None
-    low, high = (found.value if bound is None else bound for bound in (found.low, found.high))
-    if found.p >= statistics.ALPHA or low <= 0 <= high:
+    low, high = (found.difference if bound is None else bound for bound in (found.low, found.high))
+    if p >= statistics.ALPHA or low <= 0 <= high:
         return "no difference shown"
-    return "better" if (low > 0) == more_is_better else "worse"
+    return "better" if (low > 0) == (found.metric == "pass_rate") else "worse"
 
 
 def headline(comparison: Comparison) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from views import format as fmt
 from views.comparisons import headline
-from views.results import Comparison, Estimate, Metric, Pair, PairMetric, VariantResult
+from views.results import Comparison, Complementarity, Estimate, Metric, Pair, PairMetric, VariantResult
 from views.tables import CRITERIA
 
 EXPERIMENT_SCORES = (
@@ -66,7 +66,18 @@ _VARIANT_HEAD = (
     "Attempts",
     "Left out",
 )
-_DIFFERENCE_HEAD = ("a", "b", "Metric", "Tasks", "b − a", "95 % interval", "p", "b is")
+_DIFFERENCE_HEAD = (
+    "a",
+    "b",
+    "Metric",
+    "Tasks",
+    "b − a",
+    "95 % interval",
+    "p",
+    "p, adjusted",
+    "Smallest visible",
+    "b is",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +222,8 @@ def _markdown(comparison: Comparison, refs: Sequence[ExperimentRef]) -> str:
         escaped(comparison.rule),
         "### Tasks whose pass rate changed from a to b",
         _table(("a", "b", "Gained", "Lost", "Notes"), (_flips_row(pair) for pair in comparison.pairs)),
+        "### Together",
+        _together(comparison.complementarity),
         "### From",
         f"Dataset {code(comparison.dataset)}. Held equal: {fixed}. Jobs: {_names(jobs)}.",
         f"Experiments: {_names(sorted(ref.name for ref in refs))}." if refs else "No experiment is stored.",
@@ -259,7 +272,8 @@ def _metric_row(pair: Pair, metric: PairMetric) -> tuple[str, ...]:
         str(metric.tasks),
         escaped(fmt.difference(metric.difference, form)),
         escaped(fmt.interval(metric.low, metric.high, form, signed=True)),
-        fmt.UNKNOWN if metric.p is None else f"{metric.p:.4f}",
+        *(fmt.UNKNOWN if p is None else f"{p:.4f}" for p in (metric.p, metric.p_adjusted)),
+        escaped(form(metric.smallest_visible)),
         escaped(f"{verdict} ({metric.reason})" if metric.reason else verdict),
     )
 
@@ -269,6 +283,19 @@ def _flips_row(pair: Pair) -> tuple[str, ...]:
     if pair.unequal:
         notes.append(f"{len(pair.unequal)} tasks with unequal numbers of attempts")
     return (code(pair.a), code(pair.b), _flips(pair.gained), _flips(pair.lost), escaped("; ".join(notes)))
+
+
+def _together(found: Complementarity) -> str:
+    """What the variants solve together, in a paragraph."""
+    if found.couple is None or found.best is None:
+        return escaped(found.reason or fmt.UNKNOWN)
+    oracle, gain = fmt.percent(found.oracle_rate), fmt.difference(found.gain, fmt.points)
+    of_two, cost = fmt.percent(found.couple.oracle_rate), fmt.money(found.couple.cost_usd)
+    best = f"The best variant for each of {found.tasks} tasks would pass {escaped(oracle)}, {escaped(gain)} over"
+    two = f"the best two are {code(found.couple.a)} and {code(found.couple.b)} ({escaped(of_two)},"
+    alone = [f"{code(name)} alone solves {_flips(tasks)}" for name, tasks in found.only.items() if tasks]
+    priced = f"{two} {escaped(cost)} for one attempt of both at each task)"
+    return "; ".join([f"{best} {code(found.best)}", priced, *alone])
 
 
 def _flips(tasks: Sequence[str]) -> str:

@@ -351,6 +351,8 @@ class _Difference:
     interval: str
     tasks: int
     p: float | None
+    p_adjusted: float | None
+    visible: str
     verdict: str | None
     reason: str | None
 
@@ -421,6 +423,8 @@ def _differences(pair: Pair) -> list[_Difference]:
                 interval=fmt.interval(metric.low, metric.high, form, signed=True),
                 tasks=metric.tasks,
                 p=metric.p,
+                p_adjusted=metric.p_adjusted,
+                visible=form(metric.smallest_visible),
                 verdict=metric.verdict,
                 reason=metric.reason,
             )

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-type By = Literal["model", "version", "agent"]
+type By = Literal["model", "version", "agent", "effort"]
 type Metric = Literal["pass_rate", "cost_usd", "seconds", "tokens"]
 type Verdict = Literal["better", "worse", "no difference shown"]
 
@@ -137,9 +137,11 @@ class VariantCost(_Result):
 class PairMetric(_Result):
     """A metric of `b` less that of `a`, on the tasks both ran, with a 95 % interval.
 
-    `p` is that of the two-sided paired permutation test. `verdict` follows the comparison's stated rule; None
-    where the rule cannot be applied, with the reason. `tasks` counts the tasks the difference is over: those
-    of the pair, less those where the value is not known on one side (said in `reason`).
+    `p` is that of the two-sided paired permutation test, `p_adjusted` the same adjusted for the comparison's other
+    pairs. `verdict` follows the comparison's stated rule; None where the rule cannot be applied, with the reason.
+    `smallest_visible` is the smallest difference, in either direction, that so many tasks would have shown in four of
+    five cases; None where the tasks' differences say nothing of it. `tasks` counts the tasks the difference is over:
+    those of the pair, less those where the value is not known on one side (said in `reason`).
     """
 
     metric: Metric
@@ -148,16 +150,33 @@ class PairMetric(_Result):
     high: float | None
     tasks: int
     p: float | None = None
+    p_adjusted: float | None = None
     verdict: Verdict | None = None
+    smallest_visible: float | None = None
     reason: str | None = None
+
+
+class Flip(_Result):
+    """A task whose pass rate is another with `b` than with `a`: passes and attempts of each.
+
+    `p` is the chance that attempts which are all equally likely to pass would differ at least so much between the two
+    (Fisher's exact test, two-sided): 1 where each variant tried once.
+    """
+
+    task: str
+    a_passes: int
+    a_attempts: int
+    b_passes: int
+    b_attempts: int
+    p: float
 
 
 class Pair(_Result):
     """Variant `b` against variant `a`.
 
-    `gained` tasks are those whose pass rate rose from `a` to `b`, `lost` those where it fell. `left_out`
-    names the tasks that are not compared, each with the reason; `unequal` those that are, although the two
-    variants have different numbers of attempts at them.
+    `gained` tasks are those whose pass rate rose from `a` to `b`, `lost` those where it fell; `flips` holds both with
+    the chance that each is noise, the least likely first. `left_out` names the tasks that are not compared, each with
+    the reason; `unequal` those that are, although the two variants have different numbers of attempts at them.
     """
 
     a: str
@@ -166,8 +185,43 @@ class Pair(_Result):
     metrics: tuple[PairMetric, ...]
     gained: tuple[str, ...]
     lost: tuple[str, ...]
+    flips: tuple[Flip, ...] = ()
     left_out: dict[str, str] = {}
     unequal: tuple[str, ...] = ()
+
+
+class Couple(_Result):
+    """Two variants together.
+
+    `oracle_rate` is the pass rate of whoever knew for each task which of the two passes it more often; `cost_usd` what
+    one attempt of each at each task costs, None where that of any attempt is not known.
+    """
+
+    a: str
+    b: str
+    oracle_rate: float
+    cost_usd: float | None
+
+
+class Complementarity(_Result):
+    """What the variants solve together, on the `tasks` that all of them ran.
+
+    `only` names, by variant, the tasks at which no other variant has a pass; `unsolved` those at which none has.
+    `oracle_rate` is the pass rate of whoever knew for each task which variant passes it most often, an upper bound for
+    any routing; `gain` by how much it exceeds `best_rate`, that of the `best` single variant. `couple` are the two
+    that solve most together, and of several such couples the cheapest. All are None, with the `reason`, where no task
+    was run by all.
+    """
+
+    tasks: int
+    only: dict[str, tuple[str, ...]] = {}
+    unsolved: tuple[str, ...] = ()
+    best: str | None = None
+    best_rate: float | None = None
+    oracle_rate: float | None = None
+    gain: float | None = None
+    couple: Couple | None = None
+    reason: str | None = None
 
 
 class Comparison(_Result):
@@ -185,3 +239,4 @@ class Comparison(_Result):
     rule: str
     variants: tuple[VariantResult, ...]
     pairs: tuple[Pair, ...]
+    complementarity: Complementarity

@@ -29,6 +29,7 @@ MIN_TASKS = 6
 more than p = 2/32 = 0.0625."""
 
 ALPHA = 0.05
+POWER = 0.8
 RESAMPLES = 9_999
 
 _SEED = 20_250_101
@@ -45,7 +46,9 @@ _ONE_TASK = "one task only"
 class Difference(NamedTuple):
     """Mean of paired differences with its 95 % interval and the permutation test's p.
 
-    `value` and `p` are None without tasks; `low` and `high` are None where `reason` says why.
+    `value` and `p` are None without tasks; `low` and `high` are None where `reason` says why. `smallest_visible` is
+    the smallest difference that so many tasks would have shown (`smallest_visible`); None where there are too few or
+    they are all alike.
     """
 
     value: float | None
@@ -53,6 +56,7 @@ class Difference(NamedTuple):
     high: float | None
     p: float | None
     reason: str | None
+    smallest_visible: float | None = None
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:
@@ -190,7 +194,9 @@ def _totals_ratio(above: Floats, below: Floats, draws: NDArray[np.int64]) -> Flo
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
     """Mean of b - a over tasks, with a BCa bootstrap interval and a two-sided sign-flip permutation test.
 
-    The test is exact where 2 to the number of tasks is at most `RESAMPLES`, else it samples.
+    The test is exact where 2 to the number of tasks is at most `RESAMPLES`, and where all differences that are not 0
+    have one size, as those of pass rates with one attempt per task have: it then is the exact test of McNemar (1947).
+    Else it samples.
 
     Args:
         a: one value per task.
@@ -221,10 +227,52 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
         rng=np.random.default_rng(_SEED),
     ).confidence_interval
     low, high = (_no_rounding(float(bound)) * scale for bound in (bounds.low, bounds.high))
-    return Difference(value, min(low, value), max(high, value), p, None)
+    return Difference(value, min(low, value), max(high, value), p, None, smallest_visible(scaled) * scale)
+
+
+def smallest_visible(differences: Sequence[float] | Floats) -> float:
+    """The smallest true mean that a two-sided test at 5 % shows with a chance of 80 %, in the differences' own unit.
+
+    (t(0.975) + t(0.8)) sd / sqrt(n), with n - 1 degrees of freedom: the minimum detectable effect of Bloom (1995),
+    "Minimum Detectable Effects", with the spread that was observed.
+
+    Args:
+        differences: of two tasks or more.
+    """
+    values = np.asarray(differences, dtype=float)
+    degrees = len(values) - 1
+    reach = _t(degrees) + float(special.stdtrit(degrees, POWER))
+    return reach * float(values.std(ddof=1)) / math.sqrt(len(values))
+
+
+def holm(ps: Sequence[float | None]) -> list[float | None]:
+    """P values adjusted for each other by the method of Holm (1979), which holds whatever their dependence.
+
+    The i-th smallest of m is multiplied by m - i + 1, and is never less than one before it, nor more than 1.
+
+    Args:
+        ps: in any order; None for what was not tested, which stays None and does not count.
+    """
+    tested = sorted((p, place) for place, p in enumerate(ps) if p is not None)
+    adjusted: list[float | None] = [None] * len(ps)
+    highest = 0.0
+    for rank, (p, place) in enumerate(tested):
+        highest = max(highest, min(1.0, (len(tested) - rank) * p))
+        adjusted[place] = highest
+    return adjusted
+
+
+def flip_p(a_passes: int, a_attempts: int, b_passes: int, b_attempts: int) -> float:
+    """The chance of a difference at least so unlikely where both pass a task equally often (Fisher, two-sided)."""
+    table = [[a_passes, a_attempts - a_passes], [b_passes, b_attempts - b_passes]]
+    return float(stats.fisher_exact(table).pvalue)
 
 
 def _permutation_p(differences: Floats) -> float:
+    sizes = np.abs(differences[differences != 0])
+    if not len(sizes) or _all_equal(sizes):
+        # Every choice of signs is as likely as any other, and only how many are positive matters.
+        return float(stats.binomtest(int((differences > 0).sum()), len(sizes), 0.5).pvalue) if len(sizes) else 1.0
     tested = stats.permutation_test(
         (differences,),
         np.mean,
