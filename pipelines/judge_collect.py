@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -54,12 +55,14 @@ def collect(bars: Bars) -> CollectResult:
     with tickets() as found:
         if not found:
             raise BadInputError("No batch waits to be collected.", "Submit one with kilobench judge --batch.")
-        collected = tuple(_collected(ticket, bars) for ticket in found)
+        collected = tuple(
+            _collected(ticket, [other for other in found if other is not ticket], bars) for ticket in found
+        )
     done = all(one.result is not None and one.result.exit_code == ExitCode.DONE for one in collected)
     return CollectResult(batches=collected, exit_code=ExitCode.DONE if done else ExitCode.INCOMPLETE)
 
 
-def _collected(ticket: Ticket, bars: Bars) -> CollectedBatch:
+def _collected(ticket: Ticket, others: Sequence[Ticket], bars: Bars) -> CollectedBatch:
     done, reason, result = 0, None, None
     try:
         progress = [_progress(ticket, part) for part in ticket.parts]
@@ -69,7 +72,7 @@ def _collected(ticket: Ticket, bars: Bars) -> CollectedBatch:
             reason = f"the provider says: {', '.join(dict.fromkeys(running))}"
         else:
             _check_prompts(ticket)
-            result = judge(ticket.request, bars, _batched(ticket, progress))
+            result = judge(ticket.request, bars, _batched(ticket, others, progress))
             ticket.path.unlink(missing_ok=True)
     except BatchError as error:
         reason = f"{error} (to forget the batch, remove {ticket.path})"
@@ -96,11 +99,13 @@ def _progress(ticket: Ticket, part: TicketPart) -> Progress | None:
     return None if part.batch is None else endpoint.look(part.batch)
 
 
-def _batched(ticket: Ticket, progress: list[Progress | None]) -> Batched:
+def _batched(ticket: Ticket, others: Sequence[Ticket], progress: list[Progress | None]) -> Batched:
     """The answers, which are in the cache from then on, and the calls that are not asked otherwise."""
     book = PriceBook.of(ticket.request.prices)
     replies: dict[str, Reply] = {}
-    failed = {key: CallFailed(Why.BATCH, f"it was not submitted: {reason}") for key, reason in ticket.left.items()}
+    waiting = [key for other in others for part in other.parts for key in part.keys]
+    failed = {key: CallFailed(Why.BATCH, "it is in another batch") for key in waiting}
+    failed |= {key: CallFailed(Why.BATCH, f"it was not submitted: {reason}") for key, reason in ticket.left.items()}
     for part, one in zip(ticket.parts, progress, strict=True):
         if one is None:
             failed |= {key: CallFailed(Why.BATCH, "the provider never took it") for key in part.keys}

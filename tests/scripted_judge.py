@@ -101,8 +101,10 @@ class Batches:
             case _:
                 return 404, _json({"error": {"message": f"no {path}", "type": "invalid_request_error"}})
 
-    def finish(self, judge: ScriptedJudge, status: str = "completed", *, answered: int | None = None) -> None:
-        """Ends all batches, of which so many calls are answered; all if not told."""
+    def finish(
+        self, judge: ScriptedJudge, status: str = "completed", *, answered: int | None = None, raw: bool = False
+    ) -> None:
+        """Ends all batches, of which so many calls are answered, all if not told; `raw` escapes what it has to."""
         for id_, one in self.batches.items():
             if one["status"] != "in_progress":
                 continue
@@ -114,7 +116,7 @@ class Batches:
                 answer = judge.answer(asked)
                 response = {"status_code": answer.status, "request_id": "r", "body": _response(asked, answer)}
                 told = {"id": f"r{number}", "custom_id": line["custom_id"], "response": response, "error": None}
-                (good if answer.status == 200 else bad).append(_json(told))
+                (good if answer.status == 200 else bad).append(json.dumps(told, ensure_ascii=not raw).encode())
             counts = {"total": one["request_counts"]["total"], "completed": len(good), "failed": len(bad)}
             one |= {"status": status, "request_counts": counts, "completed_at": one["created_at"] + 60}
             for name, found in (("output_file_id", good), ("error_file_id", bad)):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from builder import JobBuilder, agent_step, user_step
-from judging import MODEL, OTHER, UNPRICED, command, good, instead, pairs
+from judging import MODEL, OTHER, UNPRICED, command, good, instead, pairs, said, verdict
 from scripted_judge import Answer, Asked, ScriptedJudge
 
 from adapter.embedded_opik import EmbeddedOpik
@@ -140,6 +141,39 @@ def test_a_model_without_a_price_is_not_submitted_under_a_cap(judged: Any) -> No
         result = judged(judge, "--batch", models=(UNPRICED,))
         assert (result.code, result.json["left"], result.json["ticket"]) == (3, {"no price": 2}, None)
         assert judged(judge, "--batch", "--max-spend", "none", models=(UNPRICED,)).json["batches"][0]["calls"] == 2
+
+
+def test_what_is_in_another_batch_is_not_asked_at_once(judged: Any, kilobench: Any) -> None:
+    with ScriptedJudge(good) as judge:
+        most = judged(judge, "--batch", "--dry-run").json["models"][0]["most_usd"]
+        judged(judge, "--batch", "--max-spend", f"{0.75 * most:.9f}")
+        judged(judge, "--batch")
+        judge.batches.batches["batch-1"]["status"] = "validating"
+        judge.batches.finish(judge)
+        first, second = collected(kilobench).json["batches"]
+        assert first["result"] is None
+        assert {one["reason"] for one in second["result"]["not_judged"]} == {
+            "not answered in its batch: it is in another batch"
+        }
+        judge.batches.batches["batch-1"]["status"] = "in_progress"
+        judge.batches.finish(judge)
+        assert collected(kilobench).code == 0
+    assert not judge.asked
+
+
+def test_an_answer_may_hold_whatever_ends_a_line_elsewhere(judged: Any, kilobench: Any) -> None:
+    def answer(asked: Asked) -> Answer:
+        given = said(*(verdict(*pair, explanation="One.\u2028Two.\x85Three.") for pair in pairs(asked)))
+        return replace(given, text=json.dumps(json.loads(given.text), ensure_ascii=False))
+
+    with ScriptedJudge(answer) as judge:
+        judged(judge, "--batch")
+        judge.batches.finish(judge, raw=True)
+        result = collected(kilobench)
+    assert result.code == 0
+    explanations = {one["explanation"] for one in result.json["batches"][0]["result"]["verdicts"] if one["by"] == MODEL}
+    assert len(explanations) == 1
+    assert not judge.asked
 
 
 def test_a_panel_is_a_batch_for_each_model(judged: Any, kilobench: Any) -> None:

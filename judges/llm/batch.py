@@ -205,7 +205,8 @@ class Endpoint:
         """The lines of a file with answers or errors."""
         import litellm
 
-        yield from self._asked(litellm.file_content, file_id=file).text.splitlines()
+        # What else ends a line in Unicode may stand within a JSON string.
+        yield from self._asked(litellm.file_content, file_id=file).text.split("\n")
 
     def _asked(self, ask: Callable[..., Any], **given: object) -> Any:
         import litellm
