@@ -277,6 +277,33 @@ def test_a_paired_difference_is_never_nan_and_knows_no_order(tasks: list[tuple[f
     assert copy.p in (1.0, None)
 
 
+def values(found: dict[int, Estimate]) -> dict[int, float | None]:
+    return {k: one.value for k, one in found.items()}
+
+
+def test_the_interval_of_pass_at_k_is_the_bca_interval_of_scipy_over_tasks() -> None:
+    passes, attempts = [0, 1, 3, 2, 3, 1, 0, 2], [3] * 8
+    at_two = statistics.pass_at_k(passes, attempts)[2]
+    per_task = np.array(sorted(1 - math.comb(3 - c, 2) / 3 for c in passes))
+    rng = np.random.default_rng(statistics._SEED)
+    expected = stats.bootstrap((per_task,), np.mean, n_resamples=9_999, method="BCa", rng=rng).confidence_interval
+    assert close(at_two.low, expected.low)
+    assert close(at_two.high, expected.high)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=12))
+@settings(deadline=None, max_examples=20)
+def test_all_of_k_is_never_likelier_than_one_of_k(passes: list[int]) -> None:
+    one, every = (chance(passes, [3] * len(passes)) for chance in (statistics.pass_at_k, statistics.pass_hat_k))
+    assert one[1].value == every[1].value
+    for k in (2, 3):
+        assert (
+            (every[k].value or 0) <= (every[k - 1].value or 0) <= (one[k - 1].value or 0) <= (one[k].value or 0) + 1e-12
+        )
+        for found in (one[k], every[k]):
+            assert found.low is None or 0 <= found.low <= (found.value or 0) <= (found.high or 0) <= 1
+
+
 PASS_AT_K = [
     ([], [], {}),
     ([1], [1], {1: 1.0}),
@@ -290,15 +317,16 @@ PASS_AT_K = [
 def test_pass_at_k_is_the_chance_that_one_of_k_attempts_passes(
     passes: list[int], attempts: list[int], expected: dict[int, float]
 ) -> None:
-    assert statistics.pass_at_k(passes, attempts) == pytest.approx(expected)
+    assert values(statistics.pass_at_k(passes, attempts)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
     ("c", "n", "k"), [(c, n, k) for n in range(1, 6) for c in range(n + 1) for k in range(1, n + 1)]
 )
-def test_pass_at_k_is_the_share_of_all_ways_to_draw_k_attempts(c: int, n: int, k: int) -> None:
+def test_pass_at_k_and_pass_hat_k_are_shares_of_all_ways_to_draw_k_attempts(c: int, n: int, k: int) -> None:
     drawn = list(itertools.combinations([True] * c + [False] * (n - c), k))
-    assert statistics.pass_at_k([c], [n])[k] == pytest.approx(sum(map(any, drawn)) / len(drawn))
+    assert values(statistics.pass_at_k([c], [n]))[k] == pytest.approx(sum(map(any, drawn)) / len(drawn))
+    assert values(statistics.pass_hat_k([c], [n]))[k] == pytest.approx(sum(map(all, drawn)) / len(drawn))
 
 
 @pytest.mark.parametrize(("gained", "lost"), [(17, 5), (13, 13), (9, 20), (2, 48), (0, 7), (1, 0)])
@@ -327,8 +355,9 @@ def test_holm_is_worked_by_hand() -> None:
     assert statistics.holm([None]) == [None]
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_holm_is_that_of_statsmodels(ps: list[float]) -> None:
+@pytest.mark.parametrize("count", [1, 2, 3, 6, 15])
+def test_holm_is_that_of_statsmodels(count: int) -> None:
+    ps = [*np.random.default_rng(count).uniform(0, 0.2, size=count), 0.05, 0.05]
     expected = multipletests(ps, method="holm")[1]
     assert statistics.holm(ps) == pytest.approx(list(expected), abs=1e-9)
 

@@ -104,7 +104,7 @@ def experiment_scores(result: VariantResult) -> dict[str, float]:
     """
     estimates: dict[str, Estimate] = {name: getattr(result, name) for name in EXPERIMENT_SCORES}
     known = {name: one.value for name, one in estimates.items() if one.value is not None and not one.at_least}
-    return known | {f"pass@{k}": value for k, value in result.pass_at_k.items()}
+    return known | {f"pass@{k}": one.value for k, one in result.pass_at_k.items() if one.value is not None}
 
 
 def dashboard(comparison: Comparison, experiments: Mapping[str, Sequence[ExperimentRef]]) -> DashboardSpec:

@@ -142,6 +142,7 @@ def result(one: Runs) -> VariantResult:
         regraded=one.regraded,
         pass_rate=statistics.pass_rate(passes, tried),
         pass_at_k=statistics.pass_at_k(passes, tried),
+        pass_hat_k=statistics.pass_hat_k(passes, tried),
         cost_per_attempt_usd=_mean(one, lambda attempt: attempt.cost_usd, "no cost is known"),
         cost_to_complete_usd=_cost_to_complete(one),
         tokens_per_attempt=_mean(one, lambda attempt: attempt.tokens, "no tokens are known"),

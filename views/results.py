@@ -49,7 +49,8 @@ class VariantResult(_Result):
     grade of a later regrade, which is itself no attempt and not in these numbers. Tokens are means per attempt of
     everything sent and received; `scores` holds the share of agent steps flagged, per criterion.
     `cost_to_complete_usd` is total spend over successes: infinite when there was no success. `pass_at_k` is the
-    chance that at least one of k attempts passes, for every k that the attempts at each task allow.
+    chance that at least one of k attempts passes, `pass_hat_k` (pass^k) that all of them do, for every k that the
+    attempts at each task allow.
     """
 
     variant: str
@@ -66,7 +67,8 @@ class VariantResult(_Result):
     excluded: dict[str, int]
     regraded: int = 0
     pass_rate: Estimate
-    pass_at_k: dict[int, float] = {}
+    pass_at_k: dict[int, Estimate] = {}
+    pass_hat_k: dict[int, Estimate] = {}
     cost_per_attempt_usd: Estimate
     cost_to_complete_usd: Estimate
     tokens_per_attempt: Estimate

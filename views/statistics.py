@@ -12,7 +12,7 @@ and permutation test are scipy's.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -129,21 +129,62 @@ def mean(values: Sequence[Sequence[float]], *, highest: float = math.inf) -> Est
     return Estimate(value=value, low=max(0.0, value - reach), high=min(highest, value + reach), n=n)
 
 
-def pass_at_k(passes: Sequence[int], attempts: Sequence[int]) -> dict[int, float]:
+def pass_at_k(passes: Sequence[int], attempts: Sequence[int]) -> dict[int, Estimate]:
     """The chance that at least one of k attempts at a task passes, its mean over the tasks, for every k.
 
     The unbiased estimate 1 - C(n - c, k) / C(n, k) of a task with c passes in n attempts (Chen et al. 2021, Evaluating
-    Large Language Models Trained on Code), for each k from 1 to the number of attempts that every task has.
+    Large Language Models Trained on Code), for each k from 1 to the number of attempts that every task has, with a BCa
+    bootstrap interval over tasks.
 
     Args:
         passes: of each task.
         attempts: of each task, in the same order, at least one each.
     """
-    tasks = list(zip(passes, attempts, strict=True))
+    return _for_every_k(passes, attempts, lambda c, n, k: (math.comb(n, k) - math.comb(n - c, k)) / math.comb(n, k))
+
+
+def pass_hat_k(passes: Sequence[int], attempts: Sequence[int]) -> dict[int, Estimate]:
+    """pass^k: the chance that all of k attempts at a task pass, as `pass_at_k`.
+
+    The unbiased estimate is C(c, k) / C(n, k) (Yao et al. 2024, tau-bench).
+    """
+    return _for_every_k(passes, attempts, lambda c, n, k: math.comb(c, k) / math.comb(n, k))
+
+
+def _for_every_k(
+    passes: Sequence[int], attempts: Sequence[int], chance: Callable[[int, int, int], float]
+) -> dict[int, Estimate]:
+    # Resampling depends on the order of the tasks.
+    tasks = sorted(zip(passes, attempts, strict=True))
     return {
-        k: sum(1 - math.comb(n - c, k) / math.comb(n, k) for c, n in tasks) / len(tasks)
+        k: _share_of_tasks(np.array([chance(c, n, k) for c, n in tasks]))
         for k in range(1, min(attempts, default=0) + 1)
     }
+
+
+def _share_of_tasks(values: Floats) -> Estimate:
+    """The mean of one value per task, each from 0 to 1, with its BCa bootstrap interval."""
+    value, tasks = float(values.mean()), len(values)
+    if tasks < MIN_TASKS:
+        return Estimate(value=value, n=tasks, reason=f"fewer than {MIN_TASKS} tasks")
+    if _all_equal(values):
+        return Estimate(value=value, n=tasks, reason=_SAME)
+    low, high = _bca(values)
+    return Estimate(value=value, low=max(0.0, min(low, value)), high=min(1.0, max(high, value)), n=tasks)
+
+
+def _bca(values: Floats) -> tuple[float, float]:
+    """The bias-corrected and accelerated bootstrap interval of a mean (Efron 1987)."""
+    bounds = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        batch=max(1, _BATCH // len(values)),
+        confidence_level=1 - ALPHA,
+        method="BCa",
+        rng=np.random.default_rng(_SEED),
+    ).confidence_interval
+    return float(bounds.low), float(bounds.high)
 
 
 def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
@@ -217,16 +258,7 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
     p = _permutation_p(scaled)
     if _all_equal(scaled):
         return Difference(value, None, None, p, _SAME)
-    bounds = stats.bootstrap(
-        (scaled,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=max(1, _BATCH // tasks),
-        confidence_level=1 - ALPHA,
-        method="BCa",
-        rng=np.random.default_rng(_SEED),
-    ).confidence_interval
-    low, high = (_no_rounding(float(bound)) * scale for bound in (bounds.low, bounds.high))
+    low, high = (_no_rounding(bound) * scale for bound in _bca(scaled))
     return Difference(value, min(low, value), max(high, value), p, None, smallest_visible(scaled) * scale)
 
 
