@@ -164,7 +164,7 @@ def _pair(a: Runs, b: Runs) -> Pair:
         task: reason for task in sorted({*a.tasks, *b.tasks}) if (reason := _not_comparable(task, a, b)) is not None
     }
     common = [task for task in sorted({*a.tasks, *b.tasks}) if task not in left_out]
-    rise = {task: _share(b.tasks[task]) - _share(a.tasks[task]) for task in common}
+    rise = {task: metrics.pass_share(b.tasks[task]) - metrics.pass_share(a.tasks[task]) for task in common}
     return Pair(
         a=a.name,
         b=b.name,
@@ -211,10 +211,6 @@ def _not_comparable(task: str, a: Runs, b: Runs) -> str | None:
             return f"no attempt of {side.name} counts"
     checksums = {one.checksum for side in (a, b) for one in side.tasks[task] if one.checksum is not None}
     return "the task itself differs: other task checksums" if len(checksums) > 1 else None
-
-
-def _share(attempts: Sequence[Attempt]) -> float:
-    return sum(attempt.passed for attempt in attempts) / len(attempts)
 
 
 def _metric(metric: Metric, a: Runs, b: Runs, tasks: Sequence[str]) -> PairMetric:

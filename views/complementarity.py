@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from views.metrics import Attempt, Runs
+from views.metrics import Runs, pass_share
 from views.results import Complementarity, Couple
 
 _ROUNDING = 1e-12
@@ -21,7 +21,7 @@ def complementarity(runs: Sequence[Runs]) -> Complementarity:
     Args:
         runs: two variants or more, on one dataset.
     """
-    shares = {one.name: {task: _share(attempts) for task, attempts in one.tasks.items()} for one in runs}
+    shares = {one.name: {task: pass_share(attempts) for task, attempts in one.tasks.items()} for one in runs}
     common = sorted(set.intersection(*(set(one.tasks) for one in runs)))
     if not common:
         return Complementarity(tasks=0, reason="no task that all variants ran")
@@ -72,10 +72,6 @@ def _cost(runs: Sequence[Runs], tasks: Sequence[str]) -> float | None:
                 return None
             total += _mean(known)
     return total
-
-
-def _share(attempts: Sequence[Attempt]) -> float:
-    return sum(attempt.passed for attempt in attempts) / len(attempts)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ that is not known is left out of its mean and counted as missing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -61,6 +61,11 @@ class Runs:
     tasks: dict[str, tuple[Attempt, ...]]
     excluded: dict[str, int]
     regraded: int
+
+
+def pass_share(attempts: Sequence[Attempt]) -> float:
+    """The share of one task's attempts, of which there is at least one, that passed."""
+    return sum(attempt.passed for attempt in attempts) / len(attempts)
 
 
 def without_regrades(trials: pd.DataFrame) -> pd.DataFrame:

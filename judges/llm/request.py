@@ -75,8 +75,7 @@ def takes_body(model: str) -> bool:
 def in_body(given: Object) -> Object:
     """The same request with the schema beside its arguments, not among them.
 
-    OpenAI's client walks through what is among them, on every call: a sixth of the CPU time that a call takes
-    (`python -m benchmarks judge-calls`). Only for models that `takes_body`.
+    OpenAI's client walks through all that is among them, on every call. Only for models that `takes_body`.
     """
     rest = {name: value for name, value in given.items() if name != "response_format"}
     form = given.get("response_format")
