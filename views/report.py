@@ -352,7 +352,7 @@ class _Difference:
     tasks: int
     p: float | None
     p_adjusted: float | None
-    visible: str
+    visible: str | None
     verdict: str | None
     reason: str | None
 
@@ -424,7 +424,7 @@ def _differences(pair: Pair) -> list[_Difference]:
                 tasks=metric.tasks,
                 p=metric.p,
                 p_adjusted=metric.p_adjusted,
-                visible=form(metric.smallest_visible),
+                visible=None if metric.smallest_visible is None else form(metric.smallest_visible),
                 verdict=metric.verdict,
                 reason=metric.reason,
             )
