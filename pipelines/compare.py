@@ -13,7 +13,7 @@ from pipelines.experiments import Experiment
 from pipelines.progress import Advance
 from pipelines.results import SavedComparison, SavedView
 from pipelines.written import Written
-from views.comparisons import headline
+from views.headline import headline
 from views.dashboards import ExperimentRef, dashboard, experiment_scores
 from views.metrics import by_dataset, variant_results, without_regrades
 from views.results import Comparison, VariantResult

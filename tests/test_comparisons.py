@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tabled import trial, trials
 
-from views.comparisons import RULE, compare, headline, version_order
+from views.comparisons import compare, version_order
+from views.headline import headline
+from views.pairs import RULE
 from views.results import Comparison, Pair, PairMetric
 
 TASKS = [f"task-{number:02}" for number in range(12)]
@@ -159,7 +161,7 @@ def test_an_unknown_cost_is_left_out_of_the_difference_and_said() -> None:
     cost = metric(found.pairs[0], "cost_usd")
     assert cost.tasks == 11
     assert cost.reason is not None
-    assert cost.reason.startswith("the cost is not known on both sides for 1 of 12 tasks")
+    assert cost.reason.startswith("cost per attempt not known on both sides for 1 of 12 tasks")
     assert "a success costs at least $1.83 with kilo@1.0" in headline(found)
 
 
@@ -185,11 +187,46 @@ def test_tasks_that_differ_or_lack_an_attempt_are_left_out_and_named() -> None:
 
 
 def test_one_attempt_against_five_is_compared_by_task_and_named() -> None:
-    found = one_comparison(trials(*arm(6, attempts=1), *arm(6, attempts=5, version="2.0")))
+    table = trials(*arm(6, attempts=1), *arm(6, attempts=5, version="2.0"))
+    (found,) = compare(table, allow_unequal=True)
     (pair,) = found.pairs
     assert pair.unequal == tuple(TASKS)
+    assert pair.refused is None
     assert metric(pair, "pass_rate").difference == 0.0
     assert metric(pair, "pass_rate").verdict == "no difference shown"
+
+
+UNLIKE = [
+    ([trial("new", version="2.0")], "1 task was run with one of the two only"),
+    ([trial("same", task_checksum="y", version="2.0")], "1 task was changed in between (other task checksums)"),
+    ([trial("same", version="2.0"), trial("same", version="2.0")], "1 task was tried another number of times"),
+]
+
+
+@pytest.mark.parametrize(("rows", "refused"), UNLIKE)
+def test_variants_that_were_not_run_alike_get_no_verdict_unless_that_is_allowed(
+    rows: list[dict[str, object]], refused: str
+) -> None:
+    table = trials(*arm(2), *arm(11, version="2.0"), trial("same", task_checksum="x"), *rows)
+    if refused.endswith("only"):
+        table = trials(*arm(2), *arm(11, version="2.0"), *rows)
+    (pair,) = one_comparison(table).pairs
+    assert pair.refused == refused
+    passed = pair.metric("pass_rate")
+    assert passed.verdict is None
+    assert passed.reason == f"refused: {refused}"
+    assert passed.p is not None
+    (allowed,) = compare(table, allow_unequal=True)
+    assert allowed.pairs[0].metric("pass_rate").verdict == "better"
+    assert allowed.pairs[0].refused is None
+
+
+def test_what_the_infrastructure_broke_was_run_and_is_left_out_of_both_sides() -> None:
+    broken = [trial("x", "infrastructure_error"), trial("x", version="2.0")]
+    (pair,) = one_comparison(trials(*arm(2), *arm(11, version="2.0"), *broken)).pairs
+    assert pair.refused is None
+    assert pair.metric("pass_rate").verdict == "better"
+    assert pair.left_out == {"x": "no attempt of kilo@1.0/lab/small counts"}
 
 
 @pytest.mark.parametrize(
@@ -202,7 +239,10 @@ def test_one_attempt_against_five_is_compared_by_task_and_named() -> None:
             [*arm(6, cost_usd=None), *arm(6, version="2.0", cost_usd=None)],
             "an unknown amount with kilo@1.0 and an unknown amount with kilo@2.0",
         ),
-        ([trial("x"), trial("y", version="2.0")], "cannot be said (no task in common)"),
+        (
+            [trial("x"), trial("y", version="2.0")],
+            "(refused: 2 tasks were run with one of the two only; no task in common)",
+        ),
         ([*arm(1, tasks=3), *arm(2, tasks=3, version="2.0")], "cannot be said (fewer than 6 tasks in common)"),
         ([trial("x", "cancelled"), trial("x", version="2.0")], "kilo@1.0 has no attempt that counts"),
     ],
@@ -231,8 +271,8 @@ def test_the_headline_of_several_variants_says_against_whom_the_first_is_shown()
     )
     said = headline(one_comparison(table))
     assert said.startswith(
-        "Of 4 variants, brief passed the largest share of attempts (100 %), with too few tasks in common to be "
-        "told from bad, best and good; a success costs"
+        "Of 4 variants, brief passed the largest share of attempts (100 %), not run alike with bad, best and good; "
+        "a success costs"
     )
     said = headline(one_comparison(trials(*arm(2, model="bad"), *arm(10, model="good"), *arm(11, model="best"))))
     assert said.startswith(

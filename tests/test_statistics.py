@@ -16,7 +16,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from views import statistics
+from views import paired, resampling, statistics
 from views.results import Estimate
 
 amounts = st.just(0.0) | st.floats(1e-9, 1e9)
@@ -163,14 +163,14 @@ def test_cost_to_complete_says_why_a_number_is_missing(
 def test_a_paired_difference_is_the_bca_interval_of_scipy() -> None:
     rng = np.random.default_rng(3)
     a, b = rng.binomial(5, 0.4, 40) / 5, rng.binomial(5, 0.6, 40) / 5
-    found = statistics.paired_difference(list(a), list(b))
+    found = paired.paired_difference(list(a), list(b))
     differences = np.sort(b - a)
     scipy = stats.bootstrap(
         (differences,),
         np.mean,
         method="BCa",
-        n_resamples=statistics.RESAMPLES,
-        rng=np.random.default_rng(statistics._SEED),
+        n_resamples=resampling.RESAMPLES,
+        rng=np.random.default_rng(resampling.SEED),
     ).confidence_interval
     assert close(found.value, differences.mean())
     assert close(found.low, scipy.low)
@@ -179,12 +179,12 @@ def test_a_paired_difference_is_the_bca_interval_of_scipy() -> None:
 
 def test_the_permutation_test_is_exact_for_few_tasks() -> None:
     """Of the 2⁶ sign patterns of six equal differences, two are as extreme as the one observed."""
-    found = statistics.paired_difference([0.0] * 6, [1.0, 1.0, 1.0, 1.0, 1.0, 0.5])
+    found = paired.paired_difference([0.0] * 6, [1.0, 1.0, 1.0, 1.0, 1.0, 0.5])
     assert close(found.p, 2 / 64)
 
 
 def test_the_same_difference_on_every_task_has_a_p_but_no_interval() -> None:
-    found = statistics.paired_difference([0.1] * 10, [0.4] * 10)
+    found = paired.paired_difference([0.1] * 10, [0.4] * 10)
     assert close(found.value, 0.3)
     assert (found.low, found.high) == (None, None)
     assert close(found.p, 2 / 1024)
@@ -193,7 +193,7 @@ def test_the_same_difference_on_every_task_has_a_p_but_no_interval() -> None:
 
 @pytest.mark.parametrize(("tasks", "reason"), [(0, "no task in common"), (5, "fewer than 6 tasks in common")])
 def test_too_few_tasks_have_no_interval(tasks: int, reason: str) -> None:
-    found = statistics.paired_difference([0.0] * tasks, [1.0] * tasks)
+    found = paired.paired_difference([0.0] * tasks, [1.0] * tasks)
     assert (found.low, found.high, found.p, found.reason) == (None, None, None, reason)
     assert found.value == (1.0 if tasks else None)
 
@@ -201,14 +201,14 @@ def test_too_few_tasks_have_no_interval(tasks: int, reason: str) -> None:
 def test_a_difference_by_rounding_alone_is_none() -> None:
     a = [0.1 + 0.2, 0.7 + 0.1, 0.3, 0.8, 1.1, 2.2]
     b = [0.3, 0.8, 0.1 + 0.2, 0.7 + 0.1, 1.1, 2.2]
-    found = statistics.paired_difference(a, b)
+    found = paired.paired_difference(a, b)
     assert (found.value, found.low, found.high, found.p) == (0.0, None, None, 1.0)
 
 
 def test_a_bound_that_is_zero_but_for_rounding_is_zero() -> None:
     """Thirds that cancel leave 1e-17, which is no evidence of a difference."""
     thirds = [1 / 3, 1 / 3, -1 / 3, -1 / 3, 1 / 3, 0.0, 0.0, 0.0]
-    found = statistics.paired_difference([0.0] * 8, thirds)
+    found = paired.paired_difference([0.0] * 8, thirds)
     for bound in (found.low, found.high):
         assert bound == 0 or abs(bound or 0) > 1e-9
 
@@ -220,7 +220,7 @@ def test_equal_variants_are_rarely_called_different() -> None:
     for _ in range(300):
         scale = rng.lognormal(0, 1, 12)
         a, b = (list(scale * rng.lognormal(0, 0.7, 12)) for _ in range(2))
-        found = statistics.paired_difference(a, b)
+        found = paired.paired_difference(a, b)
         assert found.low is not None
         assert found.high is not None
         assert found.p is not None
@@ -266,13 +266,13 @@ def test_cost_to_complete_is_never_nan_and_knows_no_order(tasks: list[tuple[floa
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(amounts, amounts), max_size=12))
 def test_a_paired_difference_is_never_nan_and_knows_no_order(tasks: list[tuple[float, float]]) -> None:
-    found = statistics.paired_difference([a for a, _ in tasks], [b for _, b in tasks])
-    assert all(math.isfinite(number) for number in found[:4] if number is not None)
+    found = paired.paired_difference([a for a, _ in tasks], [b for _, b in tasks])
+    assert all(math.isfinite(number) for number in (found.value, found.low, found.high, found.p) if number is not None)
     if found.value is not None and found.low is not None and found.high is not None:
         assert found.low <= found.value <= found.high
     turned = tasks[::-1]
-    assert found == statistics.paired_difference([a for a, _ in turned], [b for _, b in turned])
-    copy = statistics.paired_difference([a for a, _ in tasks], [a for a, _ in tasks])
+    assert found == paired.paired_difference([a for a, _ in turned], [b for _, b in turned])
+    copy = paired.paired_difference([a for a, _ in tasks], [a for a, _ in tasks])
     assert copy.value in (0.0, None)
     assert copy.p in (1.0, None)
 
@@ -285,7 +285,7 @@ def test_the_interval_of_pass_at_k_is_the_bca_interval_of_scipy_over_tasks() -> 
     passes, attempts = [0, 1, 3, 2, 3, 1, 0, 2], [3] * 8
     at_two = statistics.pass_at_k(passes, attempts)[2]
     per_task = np.array(sorted(1 - math.comb(3 - c, 2) / 3 for c in passes))
-    rng = np.random.default_rng(statistics._SEED)
+    rng = np.random.default_rng(resampling.SEED)
     expected = stats.bootstrap((per_task,), np.mean, n_resamples=9_999, method="BCa", rng=rng).confidence_interval
     assert close(at_two.low, expected.low)
     assert close(at_two.high, expected.high)
@@ -336,7 +336,7 @@ def test_with_one_attempt_the_test_is_the_exact_one_of_mcnemar(gained: int, lost
     a = [0.0] * gained + [1.0] * lost + [1.0] * same
     b = [1.0] * gained + [0.0] * lost + [1.0] * same
     expected = mcnemar([[same, lost], [gained, 0]], exact=True).pvalue
-    assert statistics.paired_difference(a, b).p == pytest.approx(min(1.0, expected), abs=1e-9)
+    assert paired.paired_difference(a, b).p == pytest.approx(min(1.0, expected), abs=1e-9)
 
 
 @settings(deadline=None, max_examples=30)
@@ -345,28 +345,28 @@ def test_the_exact_test_is_the_share_of_all_choices_of_signs(differences: list[f
     signs = itertools.product([-1, 1], repeat=len(differences))
     sums = [abs(sum(sign * one for sign, one in zip(choice, differences, strict=True))) for choice in signs]
     expected = sum(one >= abs(sum(differences)) for one in sums) / len(sums)
-    found = statistics.paired_difference([0.0] * len(differences), differences)
+    found = paired.paired_difference([0.0] * len(differences), differences)
     assert found.p == pytest.approx(expected, abs=1e-9)
 
 
 def test_holm_is_worked_by_hand() -> None:
-    assert statistics.holm([0.01, 0.04, None, 0.03]) == pytest.approx([0.03, 0.06, None, 0.06])
-    assert statistics.holm([]) == []
-    assert statistics.holm([None]) == [None]
+    assert paired.holm([0.01, 0.04, None, 0.03]) == pytest.approx([0.03, 0.06, None, 0.06])
+    assert paired.holm([]) == []
+    assert paired.holm([None]) == [None]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6, 15])
 def test_holm_is_that_of_statsmodels(count: int) -> None:
     ps = [*np.random.default_rng(count).uniform(0, 0.2, size=count), 0.05, 0.05]
     expected = multipletests(ps, method="holm")[1]
-    assert statistics.holm(ps) == pytest.approx(list(expected), abs=1e-9)
+    assert paired.holm(ps) == pytest.approx(list(expected), abs=1e-9)
 
 
 def test_the_smallest_visible_difference_is_shown_in_four_of_five_cases() -> None:
     """Simulated: 30 tasks whose differences spread by 1, moved by what is said to be visible."""
     draws = np.random.default_rng(7).normal(size=(4_000, 30))
-    visible = np.mean([statistics.smallest_visible(draw) for draw in draws])
-    shown = ttest_1samp(draws + visible, 0.0, axis=1).pvalue < statistics.ALPHA
+    visible = np.mean([paired.smallest_visible(draw) for draw in draws])
+    shown = ttest_1samp(draws + visible, 0.0, axis=1).pvalue < resampling.ALPHA
     assert shown.mean() == pytest.approx(0.8, abs=0.02)
 
 
@@ -374,4 +374,4 @@ def test_the_smallest_visible_difference_is_shown_in_four_of_five_cases() -> Non
     ("flip", "p"), [((0, 1, 1, 1), 1.0), ((0, 5, 5, 5), 2 / 252), ((1, 3, 3, 3), 0.4), ((0, 3, 3, 3), 0.1)]
 )
 def test_a_flip_is_as_likely_as_all_ways_to_deal_its_passes_say(flip: tuple[int, int, int, int], p: float) -> None:
-    assert statistics.flip_p(*flip) == pytest.approx(p, abs=1e-9)
+    assert paired.flip_p(*flip) == pytest.approx(p, abs=1e-9)

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from views import format as fmt
-from views.comparisons import headline
-from views.results import Comparison, Complementarity, Estimate, Metric, Pair, PairMetric, VariantResult
+from views.headline import headline
+from views.metric_names import METRIC_NAMES
+from views.results import Comparison, Complementarity, Estimate, Pair, PairMetric, VariantResult
 from views.tables import CRITERIA
 
 EXPERIMENT_SCORES = (
@@ -46,14 +47,6 @@ _MOST_EXPERIMENTS = 100
 _IDS = uuid.UUID("3f2e8a52-6f0c-5f6e-9a38-0f2a4c1d7b61")
 _MOST_TASKS = 40
 _LONGEST_CELL = 160
-
-_FORMS: dict[Metric, tuple[str, fmt.Form]] = {
-    "pass_rate": ("pass rate", fmt.points),
-    "cost_usd": ("cost", fmt.money),
-    "seconds": ("time", fmt.seconds),
-    "tokens": ("tokens", fmt.tokens),
-}
-
 
 _VARIANT_HEAD = (
     "Variant",
@@ -263,19 +256,23 @@ def _estimate(one: Estimate, form: fmt.Form) -> str:
 
 
 def _metric_row(pair: Pair, metric: PairMetric) -> tuple[str, ...]:
-    name, form = _FORMS[metric.metric]
+    name, form = METRIC_NAMES[metric.metric].name, METRIC_NAMES[metric.metric].form
     verdict = metric.verdict or "no verdict"
     return (
         code(pair.a),
         code(pair.b),
         name,
         str(metric.tasks),
-        escaped(fmt.difference(metric.difference, form)),
+        escaped(fmt.difference(metric.difference, form)) + _ratio(metric),
         escaped(fmt.interval(metric.low, metric.high, form, signed=True)),
         *(fmt.UNKNOWN if p is None else f"{p:.4f}" for p in (metric.p, metric.p_adjusted)),
         escaped(form(metric.smallest_visible)),
         escaped(f"{verdict} ({metric.reason})" if metric.reason else verdict),
     )
+
+
+def _ratio(metric: PairMetric) -> str:
+    return "" if metric.ratio is None else escaped(f" (× {metric.ratio:.3g})")
 
 
 def _flips_row(pair: Pair) -> tuple[str, ...]:

@@ -8,13 +8,16 @@ that is not known is left out of its mean and counted as missing.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import pandas as pd
 
 from adapter.trial import Status, Variant
 from views import statistics
+from views.error_rates import ErrorRates, corrected
 from views.results import Estimate, VariantResult
 from views.tables import CRITERIA
 
@@ -22,6 +25,7 @@ _USED = (
     *("variant", "agent", "agent_version", "model", "provider", "effort", "digest", "job", "task", "task_checksum"),
     *("status", "graded_by", "cost_usd", "seconds", "tokens", "agent_steps"),
     *(f"flagged_{name}" for name in CRITERIA),
+    *(f"judge_{name}" for name in CRITERIA),
 )
 
 
@@ -33,6 +37,7 @@ class Attempt:
         tokens: everything sent and received; None when the input or the output is not known.
         steps: steps in which the agent acted.
         flagged: share of agent steps flagged, per criterion that was judged.
+        judges: which model, with which prompt, flagged them, per criterion; rules alone are not named.
     """
 
     task: str
@@ -43,6 +48,7 @@ class Attempt:
     tokens: float | None
     steps: float | None
     flagged: dict[str, float]
+    judges: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Runs:
 
     Attributes:
         tasks: its attempts by task; tasks and attempts are in a fixed order.
+        tried: how many trials there are of each task, those that do not count among them.
         excluded: how many trials do not count, by status.
         regraded: how many of all these trials have the grade of a later regrade.
     """
@@ -59,6 +66,7 @@ class Runs:
     name: str
     jobs: tuple[str, ...]
     tasks: dict[str, tuple[Attempt, ...]]
+    tried: dict[str, int]
     excluded: dict[str, int]
     regraded: int
 
@@ -113,20 +121,23 @@ def runs(trials: pd.DataFrame) -> list[Runs]:
     return [_runs(name, rows[name]) for name in sorted(rows)]
 
 
-def variant_results(trials: pd.DataFrame) -> list[VariantResult]:
+def variant_results(
+    trials: pd.DataFrame, judges: Mapping[str, ErrorRates] = MappingProxyType({})
+) -> list[VariantResult]:
     """The numbers of every variant on one dataset, in the order of the variants' names.
 
     Args:
         trials: rows of `views.tables.TRIALS`, of one dataset, in any order.
+        judges: how often each judge errs, as far as that was measured.
 
     Raises:
         ValueError: the trials are of several datasets; `by_dataset` takes them apart.
     """
-    return [result(one) for one in runs(trials)]
+    return [result(one, judges) for one in runs(trials)]
 
 
-def result(one: Runs) -> VariantResult:
-    """The numbers of one variant."""
+def result(one: Runs, judges: Mapping[str, ErrorRates] = MappingProxyType({})) -> VariantResult:
+    """The numbers of one variant; `judges` as in `variant_results`."""
     attempts = [attempt for task in one.tasks.values() for attempt in task]
     variant = one.variant
     passes = [sum(attempt.passed for attempt in task) for task in one.tasks.values()]
@@ -154,7 +165,19 @@ def result(one: Runs) -> VariantResult:
         seconds_per_attempt=_mean(one, lambda attempt: attempt.seconds, "no time is known"),
         steps_per_attempt=_mean(one, lambda attempt: attempt.steps, "no steps are known"),
         scores={name: _flagged(one, name) for name in CRITERIA},
+        corrected={
+            name: corrected(_flagged(one, name), judges[judge])
+            for name in CRITERIA
+            if (judge := _judge(one, name)) is not None and judge in judges
+        },
     )
+
+
+def _judge(one: Runs, criterion: str) -> str | None:
+    """The judge of all attempts that were judged by a criterion; None where several did, or rules alone."""
+    attempts = [attempt for task in one.tasks.values() for attempt in task if criterion in attempt.flagged]
+    judges = {attempt.judges.get(criterion) for attempt in attempts}
+    return judges.pop() if len(judges) == 1 else None
 
 
 def _mean(
@@ -212,6 +235,7 @@ def _runs(name: str, rows: list[dict[Hashable, object]]) -> Runs:
         name=name,
         jobs=tuple(sorted({str(row["job"]) for row in rows})),
         tasks={task: tuple(tasks[task]) for task in sorted(tasks)},
+        tried=dict(sorted(Counter(str(row["task"]) for row in rows).items())),
         excluded=dict(sorted(excluded.items())),
         regraded=sum(_text(row["graded_by"]) is not None for row in rows),
     )
@@ -219,6 +243,7 @@ def _runs(name: str, rows: list[dict[Hashable, object]]) -> Runs:
 
 def _attempt(row: Mapping[Hashable, object], status: Status) -> Attempt:
     flagged = {name: _number(row[f"flagged_{name}"]) for name in CRITERIA}
+    judges = {name: _text(row[f"judge_{name}"]) for name in CRITERIA}
     return Attempt(
         task=str(row["task"]),
         checksum=_text(row["task_checksum"]),
@@ -228,6 +253,7 @@ def _attempt(row: Mapping[Hashable, object], status: Status) -> Attempt:
         tokens=_number(row["tokens"]),
         steps=_number(row["agent_steps"]),
         flagged={name: share for name, share in flagged.items() if share is not None},
+        judges={name: judge for name, judge in judges.items() if judge is not None},
     )
 
 

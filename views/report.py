@@ -23,6 +23,7 @@ from markupsafe import Markup, escape
 from adapter.trial import Severity
 from views import charts
 from views import format as fmt
+from views.metric_names import METRIC_NAMES
 from views.metrics import tokens_in_all
 from views.report_model import Report, ReportComparison
 from views.results import Pair, VariantResult
@@ -37,13 +38,6 @@ _SEVERITIES = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 _SETTINGS = {"effort": "effort", "digest": "other settings"}
 """What is at its default, rather than unknown, where a comparison says nothing of it."""
-
-_METRICS: dict[str, tuple[str, fmt.Form]] = {
-    "pass_rate": ("pass rate", fmt.points),
-    "cost_usd": ("cost per attempt", fmt.money),
-    "seconds": ("time per attempt", fmt.seconds),
-    "tokens": ("tokens per attempt", fmt.tokens),
-}
 
 type _Row = dict[str, Any]
 """A row of the trials table; what is missing is None."""
@@ -415,7 +409,7 @@ def _reasons(pair: Pair) -> dict[str, list[str]]:
 def _differences(pair: Pair) -> list[_Difference]:
     rows: list[_Difference] = []
     for metric in pair.metrics:
-        name, form = _METRICS[metric.metric]
+        name, form = METRIC_NAMES[metric.metric].name, METRIC_NAMES[metric.metric].form
         rows.append(
             _Difference(
                 metric=name,

@@ -11,7 +11,16 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 type By = Literal["model", "version", "agent", "effort"]
-type Metric = Literal["pass_rate", "cost_usd", "seconds", "tokens"]
+type Metric = Literal[
+    "pass_rate",
+    "cost_usd",
+    "cost_to_complete_usd",
+    "seconds",
+    "tokens",
+    "tool_choice_flagged",
+    "reasoning_quality_flagged",
+    "efficiency_flagged",
+]
 type Verdict = Literal["better", "worse", "no difference shown"]
 
 
@@ -47,7 +56,8 @@ class VariantResult(_Result):
 
     `attempts` are the trials that count; `excluded` counts the others by status; `regraded` of all these have the
     grade of a later regrade, which is itself no attempt and not in these numbers. Tokens are means per attempt of
-    everything sent and received; `scores` holds the share of agent steps flagged, per criterion.
+    everything sent and received; `scores` holds the share of agent steps flagged, per criterion, as the judge reports
+    it, and `corrected` the same less that judge's known errors, where it was calibrated (`views.error_rates`).
     `cost_to_complete_usd` is total spend over successes: infinite when there was no success. `pass_at_k` is the
     chance that at least one of k attempts passes, `pass_hat_k` (pass^k) that all of them do, for every k that the
     attempts at each task allow.
@@ -75,6 +85,7 @@ class VariantResult(_Result):
     seconds_per_attempt: Estimate
     steps_per_attempt: Estimate
     scores: dict[str, Estimate]
+    corrected: dict[str, Estimate] = {}
 
 
 class Spread(_Result):
@@ -139,8 +150,11 @@ class VariantCost(_Result):
 class PairMetric(_Result):
     """A metric of `b` less that of `a`, on the tasks both ran, with a 95 % interval.
 
-    `p` is that of the two-sided paired permutation test, `p_adjusted` the same adjusted for the comparison's other
-    pairs. `verdict` follows the comparison's stated rule; None where the rule cannot be applied, with the reason.
+    `ratio` is `b` over `a`, with its interval: of cost, time and tokens the geometric mean of the tasks' ratios, of
+    cost to complete that of the totals; None for what is compared by its difference. `p` is that of the test that the
+    comparison's rule names, two-sided; `p_adjusted` the same adjusted for the comparison's other pairs (Holm), and `q`
+    for all metrics and pairs of the comparison (Benjamini and Hochberg), for exploring. `verdict` follows the rule;
+    None where the rule cannot be applied, with the reason.
     `smallest_visible` is the smallest difference, in either direction, that so many tasks would have shown in four of
     five cases; None where the tasks' differences say nothing of it. `tasks` counts the tasks the difference is over:
     those of the pair, less those where the value is not known on one side (said in `reason`).
@@ -150,9 +164,13 @@ class PairMetric(_Result):
     difference: float | None
     low: float | None
     high: float | None
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
     tasks: int
     p: float | None = None
     p_adjusted: float | None = None
+    q: float | None = None
     verdict: Verdict | None = None
     smallest_visible: float | None = None
     reason: str | None = None
@@ -162,7 +180,8 @@ class Flip(_Result):
     """A task whose pass rate is another with `b` than with `a`: passes and attempts of each.
 
     `p` is the chance that attempts which are all equally likely to pass would differ at least so much between the two
-    (Fisher's exact test, two-sided): 1 where each variant tried once.
+    (Fisher's exact test, two-sided): 1 where each variant tried once. `q` is the same adjusted for all flips of the
+    pair (Benjamini and Hochberg).
     """
 
     task: str
@@ -171,6 +190,7 @@ class Flip(_Result):
     b_passes: int
     b_attempts: int
     p: float
+    q: float | None = None
 
 
 class Pair(_Result):
@@ -179,6 +199,7 @@ class Pair(_Result):
     `gained` tasks are those whose pass rate rose from `a` to `b`, `lost` those where it fell; `flips` holds both with
     the chance that each is noise, the least likely first. `left_out` names the tasks that are not compared, each with
     the reason; `unequal` those that are, although the two variants have different numbers of attempts at them.
+    `refused` says in what the two were not run alike, where they get no verdict for it.
     """
 
     a: str
@@ -190,6 +211,14 @@ class Pair(_Result):
     flips: tuple[Flip, ...] = ()
     left_out: dict[str, str] = {}
     unequal: tuple[str, ...] = ()
+    refused: str | None = None
+
+    def metric(self, name: Metric) -> PairMetric:
+        """The row of this metric; raises `KeyError` where the comparison has none."""
+        for one in self.metrics:
+            if one.metric == name:
+                return one
+        raise KeyError(name)
 
 
 class Couple(_Result):

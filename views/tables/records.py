@@ -80,6 +80,12 @@ TRIALS = c.schema(
             )
             for criterion in CRITERIA
         },
+        **{
+            f"judge_{criterion}": c.text(
+                f"model and prompt that judged by {criterion}; missing where rules alone did, and if not judged"
+            )
+            for criterion in CRITERIA
+        },
         "findings": c.count("number of findings about the data", required=True),
     },
     key=("trial",),
