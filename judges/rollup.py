@@ -23,7 +23,7 @@ class Share:
         flagged: steps with a value below 1.
         of: all of the agent's steps, where rules alone speak; where a model judged some, those that it judged.
         steps: all of the agent's steps.
-        by: the model, or panel, that judged; None where rules alone did.
+        by: the model, or panel, that judged, with its prompt; None where rules alone did.
     """
 
     flagged: int
@@ -78,5 +78,9 @@ def _share(verdicts: list[Verdict], steps: int) -> Share:
     flagged = {verdict.step for verdict in counting if verdict.value is not None and verdict.value < 1}
     if not by_model:
         return Share(len(flagged), steps, steps)
-    names = ", ".join(sorted({verdict.by for verdict in by_model.values()}))
+    names = ", ".join(sorted({_judge(verdict) for verdict in by_model.values()}))
     return Share(len(flagged), len(by_model), steps, names)
+
+
+def _judge(verdict: Verdict) -> str:
+    return verdict.by if verdict.prompt_version is None else f"{verdict.by}, prompt {verdict.prompt_version}"

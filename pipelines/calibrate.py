@@ -260,11 +260,18 @@ def _calibration(request: CalibrateRequest, judge: _Judge, scored: Score) -> Cal
         low=scored.kappa.low,
         high=scored.kappa.high,
         agreement=scored.agreement.value,
+        flagged=_flagged(scored),
         steps=scored.compared,
         trials=scored.trials,
         labels=_name(request.labels),
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _flagged(scored: Score) -> tuple[int, int, int, int]:
+    """Steps that both flag, the judge alone, people alone, neither."""
+    (best, *missed), *bad = scored.confusion.counts
+    return sum(sum(row[1:]) for row in bad), sum(missed), sum(row[0] for row in bad), best
 
 
 def _judge_result(

@@ -10,8 +10,8 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from pipelines import cli_calibrate, cli_judge
-from pipelines.cli_options import Jobs, Json, Opik, PassAt, Prices, Project, Reward, Tables, printing
+from pipelines import cli_calibrate, cli_compare, cli_judge
+from pipelines.cli_options import AllowUnequal, Jobs, Json, Opik, PassAt, Prices, Project, Reward, Tables, printing
 
 _INTERRUPTED = 130
 """What a shell, and typer, say of a command that Ctrl-C ended."""
@@ -46,6 +46,7 @@ def run(
     pass_at: PassAt = 1.0,
     prices: Prices = None,
     no_judge: Annotated[bool, typer.Option("--no-judge", help="Do not judge the steps.")] = False,
+    allow_unequal: AllowUnequal = False,
     json: Json = False,
 ) -> None:
     """Read, price, upload, judge and compare finished Harbor jobs, and save the comparisons as views in Opik."""
@@ -66,6 +67,7 @@ def run(
         tables=tables,
         grading=Grading(key=reward, pass_at=pass_at),
         prices=prices,
+        allow_unequal=allow_unequal,
     )
     result = run_all(options, Bars())
     with printing("Everything was done, but the output could not be written"):
@@ -214,6 +216,7 @@ def upload(
 
 
 app.command()(cli_judge.judge)
+app.command()(cli_compare.compare)
 app.command()(cli_calibrate.calibrate)
 
 

@@ -64,6 +64,13 @@ Prices = Annotated[
 Tables = Annotated[
     Path | None, typer.Option(help="Write the tables as Parquet to this folder.", metavar="DIR", show_default=False)
 ]
+AllowUnequal = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unequal",
+        help="Give verdicts on what both variants ran where they were not run alike: other tasks or attempts.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import pandas as pd
@@ -13,15 +13,19 @@ from pipelines.experiments import Experiment
 from pipelines.progress import Advance
 from pipelines.results import SavedComparison, SavedView
 from pipelines.written import Written
-from views.headline import headline
+from views.comparisons import NO_JUDGES
 from views.dashboards import ExperimentRef, dashboard, experiment_scores
+from views.error_rates import ErrorRates
+from views.headline import headline
 from views.metrics import by_dataset, variant_results, without_regrades
 from views.results import Comparison, VariantResult
 
 
-def variants_by_dataset(trials: pd.DataFrame) -> dict[str, tuple[VariantResult, ...]]:
+def variants_by_dataset(
+    trials: pd.DataFrame, judges: Mapping[str, ErrorRates] = NO_JUDGES
+) -> dict[str, tuple[VariantResult, ...]]:
     """Every variant on every dataset; a dataset that is there in several versions counts once for each."""
-    return {dataset: tuple(variant_results(part)) for dataset, part in by_dataset(trials).items()}
+    return {dataset: tuple(variant_results(part, judges)) for dataset, part in by_dataset(trials).items()}
 
 
 def save_scores(trials: pd.DataFrame, experiments: Sequence[Experiment], store: OpikStore, written: Written) -> None:

@@ -53,6 +53,7 @@ def judgement_of(trial: Trial, verdicts: Sequence[Verdict], calibrated: Calibrat
     return Judgement(
         verdicts=tuple(verdicts),
         shares={name: share.value for name, share in rolled.items()},
+        judges={name: share.by for name, share in rolled.items() if share.by is not None},
         on_spans=tuple(score for score in scores if score is not None),
         on_trace=tuple(
             KeyedScore(trial_key(trial), name, round(share.value, 9), reason=share.reason)
@@ -90,6 +91,17 @@ def store_verdicts(
     on_traces = [score for one in judgements for score in one.on_trace if not _yields(score, traces)]
     written = write_scores(on_spans, spans, is_stale, store.score_spans, store.delete_span_score)
     return written + write_scores(on_traces, traces, _is_share, store.score_traces, store.delete_trace_score)
+
+
+def shares_by_models(trace: Stored) -> dict[str, tuple[float, str]]:
+    """The shares on a stored trace that rest on a model's word, each with the judge's name, by their own names."""
+    found: dict[str, tuple[float, str]] = {}
+    for name, scores in trace.scores.items():
+        said = [one for one in scores if _is_ours(one) and _is_of_a_model(one.reason)]
+        if name.endswith("_flagged") and said:
+            judge = _last_line(said[0].reason).removeprefix("[by ").removesuffix("]")
+            found[name] = (said[0].value, judge)
+    return found
 
 
 def _yields(score: KeyedScore, stored: Mapping[str, Stored]) -> bool:

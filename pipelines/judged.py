@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adapter.trial import Trial
 from judges.criteria import criteria
@@ -21,10 +21,12 @@ class Judged:
     Attributes:
         verdicts: in the order of the steps. A step that no judge speaks of has none.
         shares: the share of the agent's steps that is flagged, by criterion (`<criterion>_flagged`).
+        judges: the model, with its prompt, that a share rests on, by the same names; rules alone are not named.
     """
 
     verdicts: tuple[Verdict, ...]
     shares: dict[str, float]
+    judges: dict[str, str] = field(default_factory=dict[str, str], kw_only=True)
 
     @property
     def wasted(self) -> frozenset[int]:

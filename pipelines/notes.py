@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
 from adapter.costs import TrialCost
+from adapter.opik_stored import Stored
 from adapter.trial import Trial
 from pipelines.action_rows import action_rows
 from pipelines.categories import Categories
 from pipelines.cost import attribute
 from pipelines.cost.attribution import Attribution
 from pipelines.findings import FindingCounter
+from pipelines.judge import shares_by_models
 from pipelines.judged import Judged, wasted
-from pipelines.regrades import Graded, Standing, standings
+from pipelines.regrades import Graded, Standing, standing_key, standings
 from pipelines.reward_keys import RewardKeys
-from pipelines.tables import TableRow, call_rows, step_rows, trial_row, trials_table
+from pipelines.tables import TableRow, call_rows, flags, step_rows, trial_row, trials_table
 from pipelines.verdicts import VerdictCounter
-from views.tables import ACTIONS, CALLS, STEPS, Columns
+from views.tables import ACTIONS, CALLS, CRITERIA, STEPS, Columns
 
+_SHARES = frozenset(f"{name}_flagged" for name in CRITERIA)
 _SCHEMAS = {"steps": STEPS, "calls": CALLS, "actions": ACTIONS}
 
 DETAILS = tuple(_SCHEMAS)
@@ -73,6 +76,19 @@ class Notes:
             self.verdicts.add(judged.verdicts)
         if spent is not None:
             self._add_details(trial, spent, judged)
+
+    def take_shares(self, traces: Mapping[str, Stored]) -> None:
+        """Takes what models said of stored trials in place of what rules say: it is what Opik shows.
+
+        Args:
+            traces: by the trial's key.
+        """
+        for row in self._rows:
+            trace = traces.get(standing_key(row["job_id"], row["trial_id"]))
+            if trace is not None:
+                said = shares_by_models(trace)
+                shares = {name: value for name, (value, _) in said.items() if name in _SHARES}
+                row.update(flags(shares, {name: said[name][1] for name in shares}))
 
     def _add_details(self, trial: Trial, spent: Attribution, judged: Judged | None) -> None:
         rows = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from adapter.errors import ExitCode
-from views.results import Comparison, VariantResult
+from views.results import Comparison, Spread, VariantResult
 
 
 class _Result(BaseModel):
@@ -25,6 +25,8 @@ class SavedComparison(Comparison):
 
     headline: str
     dashboards: tuple[SavedView, ...] = ()
+    fingerprints: dict[str, dict[str, Spread]] = Field(default_factory=dict[str, dict[str, Spread]])
+    """How each variant works (`views.tables.BEHAVIOUR`), by its name; empty where that was not asked for."""
 
 
 class SkippedItem(_Result):

@@ -18,12 +18,13 @@ from pipelines.all_tables import all_tables
 from pipelines.alone import alone
 from pipelines.compare import save_scores, save_views, variants_by_dataset
 from pipelines.folders import writing_to
+from pipelines.known_errors import known_errors
 from pipelines.live import project_of
 from pipelines.notes import DETAILS
 from pipelines.progress import Bars
 from pipelines.results import RowsWritten, RunResult, SkippedItem
 from pipelines.store_jobs import store_jobs
-from pipelines.summary import report_of, totals, without_source
+from pipelines.summary import report_of, retries_lost, totals, without_source
 from pipelines.tables import write_tables
 from views.comparisons import compare
 from views.report import write_report
@@ -44,6 +45,7 @@ class Options:
         tables: folder for the Parquet tables; None for none.
         grading: what decides whether a trial passed.
         prices: the user's own prices; None for those in kilobench's home, if any.
+        allow_unequal: whether verdicts are given where variants were not run alike.
     """
 
     paths: tuple[Path, ...]
@@ -54,6 +56,7 @@ class Options:
     tables: Path | None = None
     grading: Grading = BY_REWARD
     prices: Path | None = None
+    allow_unequal: bool = False
 
 
 def run(options: Options, bars: Bars) -> RunResult:
@@ -64,7 +67,7 @@ def run(options: Options, bars: Bars) -> RunResult:
         IncompleteError: Opik does not answer or refuses; the same command takes it up again.
     """
     jobs = find_jobs(list(options.paths))
-    book = PriceBook.of(options.prices)
+    book, judges = PriceBook.of(options.prices), known_errors()
     for folder, option in ((options.report, "--report"), (options.tables, "--tables")):
         if folder is not None:
             with writing_to(folder, option, _STAYS):
@@ -85,7 +88,7 @@ def run(options: Options, bars: Bars) -> RunResult:
         standing = notes.standings()
         skipped = [*done.skipped, *without_source(standing)]
         trials = notes.trials(standing)
-        comparisons = compare(trials)
+        comparisons = compare(trials, allow_unequal=options.allow_unequal, judges=judges)
         bars.stage("Compare", "comparisons", len(comparisons))(len(comparisons))
         save_scores(trials, done.experiments, store, written)
         saving = bars.stage("Save", "views", len(comparisons))
@@ -93,10 +96,10 @@ def run(options: Options, bars: Bars) -> RunResult:
         if options.tables is not None:
             with writing_to(options.tables, "--tables", _STAYS):
                 write_tables(options.tables, all_tables(notes, trials))
-        variants = variants_by_dataset(trials)
+        variants = variants_by_dataset(trials, judges)
         report = None
         if options.report is not None:
-            page = report_of(jobs, notes, skipped, trials, variants, saved)
+            page = report_of([job.name for job in jobs], notes, skipped, trials, variants, saved, retries_lost(jobs))
             with writing_to(options.report, "--report", _STAYS):
                 report = write_report(options.report, page)
         return RunResult(

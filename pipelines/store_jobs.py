@@ -81,6 +81,8 @@ def store_jobs(
     for job in jobs:
         one = OneJob(job, grading, prompts=prompts, notes=done.notes, skipped=done.skipped, book=book)
         uploaded = one.store(store, on_trial, on_row)
+        if is_judged:
+            done.notes.take_shares(uploaded.traces)
         done.experiments.extend(uploaded.experiments)
         done.written.add(uploaded.written)
         done.rows.traces += len(uploaded.traces)

@@ -59,28 +59,30 @@ def without_source(standing: Mapping[str, Standing]) -> list[Skipped]:
 
 
 def report_of(
-    jobs: Sequence[Job],
+    jobs: Sequence[str],
     notes: Notes,
     skipped: Sequence[Skipped],
     trials: pd.DataFrame,
     variants: dict[str, tuple[VariantResult, ...]],
     saved: Sequence[SavedComparison],
+    lost: int = 0,
 ) -> Report:
     """What the report shows.
 
     Args:
-        jobs: the jobs that were read.
+        jobs: the names of the jobs that the trials are of.
         notes: what was noted of their trials.
         skipped: what is not in the numbers.
         trials: the table of trials.
         variants: by dataset.
         saved: the comparisons with their saved views.
+        lost: attempts that Harbor threw away and tried again.
     """
-    names = ", ".join(job.name for job in jobs[:3]) + (" …" if len(jobs) > 3 else "")
+    names = ", ".join(jobs[:3]) + (" …" if len(jobs) > 3 else "")
     return Report(
         title=f"kilobench: {names}",
         trials=trials,
-        jobs=tuple(job.name for job in jobs),
+        jobs=tuple(jobs),
         variants=variants,
         comparisons=tuple(
             ReportComparison(one, one.headline, next((view.url for view in one.dashboards), None)) for one in saved
@@ -91,7 +93,7 @@ def report_of(
         ),
         left_out=tuple(LeftOut(one.path, one.reason) for one in skipped),
         verdicts=tuple(notes.verdicts.totals()),
-        retries_lost=retries_lost(jobs),
+        retries_lost=lost,
         product_version=version("kilobench"),
         made_at=datetime.now(UTC),
     )

@@ -71,6 +71,7 @@ def trial_row(
     steps = trial.agent_steps
     known = bool(trial.steps)
     shares = {} if judged is None else judged.shares
+    judges = {} if judged is None else judged.judges
     return {
         "trial": trial.name,
         "job": trial.job,
@@ -98,9 +99,20 @@ def trial_row(
         **({} if spent is None else _spent(spent)),
         "seconds": trial.agent_seconds,
         "started_at": trial.time.started_at,
-        **{f"flagged_{name.removesuffix('_flagged')}": share for name, share in shares.items()},
+        **flags(shares, judges),
         "findings": len(trial.findings),
     }
+
+
+def flags(shares: Mapping[str, float], judges: Mapping[str, str]) -> TableRow:
+    """The columns of a trial's row that say how many of its steps were flagged, and by whom.
+
+    Args:
+        shares: by `<criterion>_flagged`.
+        judges: the models that they rest on, by the same names.
+    """
+    flagged: TableRow = {f"flagged_{name.removesuffix('_flagged')}": share for name, share in shares.items()}
+    return flagged | {f"judge_{name.removesuffix('_flagged')}": judge for name, judge in judges.items()}
 
 
 def step_rows(trial: Trial, spent: Attribution, judged: Judged | None) -> Iterator[TableRow]:

@@ -15,7 +15,7 @@ from views.results import Estimate, VariantResult
 def show(result: RunResult, console: Console) -> None:
     """Prints the result of a run. All names come from job folders: they are shown as plain text."""
     for dataset, variants in result.variants.items():
-        console.print(_table(dataset, variants))
+        console.print(variants_table(dataset, variants))
     show_briefly(result, console)
 
 
@@ -62,7 +62,7 @@ def line(lead: str, text: str) -> Text:
     return Text.assemble((lead, "bold"), Text(fmt.one_line(text)), overflow="fold")
 
 
-def _table(dataset: str, variants: tuple[VariantResult, ...]) -> Table:
+def variants_table(dataset: str, variants: tuple[VariantResult, ...]) -> Table:
     """Names say only what sets the variants apart: the title says what they share."""
     names = fmt.short_names(variants)
     table = Table(

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from tables_page import page
 
 from pipelines.calibrated import CalibrateResult
+from pipelines.compare_results import CompareResult
 from pipelines.convert import ConvertResult
 from pipelines.cost_groups import CostResult
 from pipelines.criteria_list import CriteriaList
@@ -39,6 +40,7 @@ COMMANDS = (
     ("cost",),
     ("upload",),
     ("judge",),
+    ("compare",),
     ("calibrate",),
     ("convert", "kilo"),
     ("serve",),
@@ -50,6 +52,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "kilo-record": KiloRecord,
     "upload": UploadResult,
     "judge": JudgeResult,
+    "compare": CompareResult,
     "judge-batch": BatchResult,
     "judge-collect": CollectResult,
     "judge-dry-run": DryRunResult,

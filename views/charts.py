@@ -7,8 +7,9 @@ and shapes, the same in every picture. What is not known is not drawn: `undrawn`
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from views import format as fmt
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import altair as alt
 
     from views.results import Estimate, VariantResult
@@ -163,6 +166,28 @@ def cost_to_complete(variants: Sequence[VariantResult]) -> Spec | None:
         base.mark_text(align="left", dy=-8, fontSize=_FONT).encode(x=alt.value(0), y=y, text="label:N"),
     )
     return _spec(chart.properties(width=_WIDTH, height=alt.Step(44)))
+
+
+def write_charts(folder: Path, variants: Mapping[str, Sequence[VariantResult]]) -> None:
+    """Writes each dataset's pictures as Vega-Lite specs with their data: `NAME-cost.vl.json`, `NAME-complete.vl.json`.
+
+    What cannot be drawn has no file; one of an earlier time is removed.
+
+    Args:
+        folder: an existing one.
+        variants: by dataset.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    for dataset, several in variants.items():
+        drawn = {"cost": cost_against_pass_rate(several), "complete": cost_to_complete(several)}
+        for picture, spec in drawn.items():
+            path = folder / f"{fmt.file_name(dataset)}-{picture}.vl.json"
+            if spec is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.write_text(json.dumps(spec, indent=1, sort_keys=True), encoding="utf-8")
 
 
 def svg(spec: Spec) -> str:

@@ -6,6 +6,7 @@ is in US dollars, time in seconds, shares in 0..1.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -223,3 +224,14 @@ def _outside(number: float, form: Form) -> str:
 def _exponent(number: float) -> int:
     """Power of ten of the leading digit, once rounded to three digits."""
     return int(f"{number:.2e}".partition("e")[2])
+
+
+def file_name(name: str) -> str:
+    """A hostile name as the name of a file: letters, digits, dots and dashes, with a hash where something was changed.
+
+    Different names give different files, also where a file system does not tell capitals from small letters.
+    """
+    kept = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")[:80]
+    if kept == name:
+        return kept
+    return f"{kept or 'unnamed'}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from views import format as fmt
 from views.results import Comparison, VariantResult
@@ -25,6 +25,18 @@ def headline(comparison: Comparison) -> str:
         return f"{_answer_of_two(comparison, names)}; {_prices(comparison.variants, names)}."
     ranked = sorted(comparison.variants, key=lambda one: -_rate(one))
     return f"{_answer_of_many(comparison, ranked[0], names)}; {_prices(ranked, names)}."
+
+
+def nothing_compared(variants: Mapping[str, Sequence[VariantResult]]) -> str:
+    """Why there is no comparison, in a sentence.
+
+    Args:
+        variants: by dataset.
+    """
+    count = sum(map(len, variants.values()))
+    if count < 2:
+        return "There is one variant only: nothing to compare it with." if count else "There is no variant to compare."
+    return "No two variants differ in one respect only on the same dataset: there is nothing to compare."
 
 
 def _answer_of_two(comparison: Comparison, names: dict[str, str]) -> str:

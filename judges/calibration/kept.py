@@ -32,6 +32,9 @@ class Calibration(BaseModel):
     low: float | None
     high: float | None
     agreement: float | None
+    flagged: tuple[int, int, int, int] | None = None
+    """Steps that both flag, the judge alone, people alone, neither: flagged is any label but the best. None in what was
+    kept before this was."""
     steps: int
     trials: int
     labels: str

@@ -1,0 +1,74 @@
+"""The command `kilobench compare`: it only wires."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipelines.cli_options import AllowUnequal, Json, Opik, PassAt, Prices, Project, Reward, Tables, tell
+
+
+def compare(
+    jobs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Finished Harbor job folders, or folders of them.",
+            metavar="[JOB]...",
+            show_default="what the project holds",
+        ),
+    ] = None,
+    experiment: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Compare this stored experiment with others that are named.", metavar="NAME", show_default=False
+        ),
+    ] = None,
+    by: Annotated[
+        Literal["model", "version", "agent", "effort"] | None,
+        typer.Option(help="What is compared, all else being equal.", show_default="all of them"),
+    ] = None,
+    allow_unequal: AllowUnequal = False,
+    project: Project = None,
+    opik: Opik = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the report to this folder.", metavar="DIR", show_default=False)
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the results as CSV to this folder.", metavar="DIR", show_default=False)
+    ] = None,
+    tables: Tables = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(help="Write a summary for a pull request to this file.", metavar="FILE", show_default=False),
+    ] = None,
+    charts: Annotated[
+        Path | None,
+        typer.Option(help="Write the charts as Vega-Lite specs to this folder.", metavar="DIR", show_default=False),
+    ] = None,
+    reward: Reward = None,
+    pass_at: PassAt = 1.0,
+    prices: Prices = None,
+    json: Json = False,
+) -> None:
+    """Compare models, versions, agents and efforts, from job folders or from Opik, and save each comparison there."""
+    from adapter.status import Grading
+    from pipelines.comparing import CompareRequest, Files, compare_all
+    from pipelines.progress import Bars
+    from pipelines.terminal_compare import show
+
+    request = CompareRequest(
+        paths=tuple(jobs or ()),
+        experiments=tuple(experiment or ()),
+        project=project,
+        opik=opik,
+        by=by,
+        allow_unequal=allow_unequal,
+        files=Files(report=report, csv=csv, tables=tables, markdown=markdown, charts=charts),
+        grading=Grading(key=reward, pass_at=pass_at),
+        prices=prices,
+    )
+    result = compare_all(request, Bars())
+    tell(result, show, json=json)
+    raise typer.Exit(result.exit_code)
