@@ -46,9 +46,14 @@ class Connection:
     workspace: str
     is_embedded: bool
 
+    @property
+    def root(self) -> str:
+        """What the addresses of the workspace's pages begin with."""
+        return f"{self.address}/{self.workspace}"
+
     def view_url(self, dashboard_id: str) -> str:
         """The page of a saved view, in Opik's own path shape."""
-        return f"{self.address}/{self.workspace}/dashboards/{dashboard_id}"
+        return f"{self.root}/dashboards/{dashboard_id}"
 
 
 def is_configured() -> bool:

@@ -11,10 +11,8 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 
-from opik.api_objects.dashboard.dashboard import Dashboard
-from opik.api_objects.dashboard.types import DashboardSection
 from opik.id_helpers import generate_id
 from opik.rest_api.client import OpikApi
 from opik.rest_api.core.api_error import ApiError
@@ -33,6 +31,7 @@ from pydantic_core import to_json
 
 from adapter.loose import text
 from adapter.opik_connection import Connection
+from adapter.opik_dashboards import Dashboards
 from adapter.opik_rest import Refused, Rest, if_there
 from adapter.opik_rows import JOB, Object, Row
 from adapter.opik_sent import (
@@ -70,6 +69,7 @@ class OpikStore:
         connection: how it is reached.
         project: the project's name.
         rest: Opik's API, for what has no method here.
+        dashboards: those of its workspace.
         refused: why Opik does not take a row, by the row's key; it grows as rows are sent.
     """
 
@@ -77,6 +77,7 @@ class OpikStore:
         self.connection = connection
         self._client = connection.client
         self.rest = Rest(connection.client)
+        self.dashboards = Dashboards(connection, self.rest)
         self.refused: dict[str, str] = {}
         self.project = project
         self._project_id: str | None = None
@@ -90,6 +91,12 @@ class OpikStore:
         )
         if found is not None:
             self.project, self._project_id = found.name, found.id
+
+    def project_id(self) -> str | None:
+        """The project's id; None where Opik has no project of this name yet."""
+        if self._project_id is None:
+            self._find_project()
+        return self._project_id
 
     def find_traces(self, job_id: str) -> dict[str, Stored]:
         """The traces of a job that are stored, by key."""
@@ -258,6 +265,16 @@ class OpikStore:
             task: data | {"id": item} for item, data in found.items() if (task := text(data.get("task"))) is not None
         }
 
+    def dataset_id(self, name: str) -> str | None:
+        """A dataset's id; None where there is none of this name."""
+        found = self.rest.call(
+            f"dataset {name}",
+            lambda api: if_there(
+                lambda: api.datasets.get_dataset_by_identifier(dataset_name=name, project_name=self.project)
+            ),
+        )
+        return None if found is None else found.id
+
     def _owner(self, dataset: DatasetPublic | None) -> str:
         """The project that a dataset is in: its name may be another project's, whose items are then ours, too."""
         owner = None if dataset is None else dataset.project_id
@@ -332,6 +349,12 @@ class OpikStore:
 
         self.rest.call("an experiment's update", put)
 
+    def tag_experiment(self, experiment_id: str, tags: Sequence[str]) -> None:
+        """Gives an experiment these tags beside those that it has."""
+        self.rest.call(
+            "an experiment's tags", lambda api: api.experiments.update_experiment(experiment_id, tags_to_add=list(tags))
+        )
+
     def delete_experiment(self, experiment_id: str) -> None:
         """Removes an experiment with its items; its traces stay."""
         self.rest.call(
@@ -375,35 +398,6 @@ class OpikStore:
 
     def _note[T](self, refused: Sequence[Refused[T]], name: Callable[[T], str]) -> None:
         self.refused |= {name(one.row): one.reason for one in refused}
-
-    def save_dashboard(self, name: str, description: str, sections: list[Object]) -> tuple[str, bool]:
-        """Makes the dashboard of this name, or sets it to these sections where they differ.
-
-        Of several under the name it is the oldest: names are not unique in Opik.
-
-        Returns:
-            Its id, and whether anything was written.
-        """
-        # The SDK's own objects, which check what they send; they try nothing again.
-        what, given = f"the dashboard {name}", cast("list[DashboardSection | dict[str, Any]]", sections)
-
-        def find(_: object = None) -> Dashboard | None:
-            named = [one for one in self._client.get_dashboards(name=name) if one.name == name]
-            return min(named, key=lambda one: one.id, default=None)
-
-        def make(_: object) -> Dashboard:
-            return self._client.create_dashboard(name, type="experiments", description=description, sections=given)
-
-        stored = self.rest.call(what, find)
-        if stored is None:
-            return self.rest.call(what, make, there=find).id, True
-        same_sections = stored.config.get("sections") == sections
-        if not same_sections:
-            self.rest.call(what, lambda _: stored.replace_sections(given))
-        if stored.description != description:
-            self.rest.call(what, lambda _: stored.set_description(description))
-            return stored.id, True
-        return stored.id, not same_sections
 
 
 def _score_name(score: Score) -> str:

@@ -66,6 +66,7 @@ class StoredExperiment:
     name: str
     metadata: Object
     scores: dict[str, float]
+    tags: frozenset[str] = frozenset()
     twins: tuple[StoredExperiment, ...] = ()
 
 
@@ -175,6 +176,12 @@ def experiments_by_key(found: Iterable[ExperimentPublic], project: str) -> dict[
         key = text(metadata.get(KEY))
         if key is not None and metadata.get("project") == project:
             scores = {score.name: float(score.value) for score in one.experiment_scores or []}
-            stored = StoredExperiment(id=str(one.id), name=one.name or "", metadata=metadata, scores=scores)
+            stored = StoredExperiment(
+                id=str(one.id),
+                name=one.name or "",
+                metadata=metadata,
+                scores=scores,
+                tags=frozenset(one.tags or ()),
+            )
             experiments.setdefault(key, []).append(stored)
     return {key: with_twins(several) for key, several in experiments.items()}

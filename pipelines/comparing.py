@@ -16,7 +16,7 @@ from adapter.prices import PriceBook
 from adapter.status import BY_REWARD, Grading
 from pipelines.all_tables import all_tables
 from pipelines.alone import alone
-from pipelines.compare import save_scores, save_views, variants_by_dataset
+from pipelines.compare import save_scores, variants_by_dataset
 from pipelines.compare_results import CompareResult
 from pipelines.folders import writing_to
 from pipelines.gather import Gathered, gather_jobs, gather_stored
@@ -24,6 +24,7 @@ from pipelines.known_errors import known_errors
 from pipelines.live import project_of
 from pipelines.progress import Bars
 from pipelines.results import RowsWritten, SavedComparison, SkippedItem
+from pipelines.saved_views import save_views
 from pipelines.summary import report_of, without_source
 from pipelines.tables import write_tables
 from views.charts import write_charts
@@ -131,10 +132,10 @@ def compare_all(request: CompareRequest, bars: Bars) -> CompareResult:
         if jobs:
             save_scores(trials, found.experiments, store, found.written)
         saving = bars.stage("Save", "views", len(comparisons))
-        saved = save_views(comparisons, trials, found.experiments, store, found.written, saving)
-        tables = all_tables(found.notes, trials)
-        saved = with_fingerprints(saved, tables["variants"])
         variants = variants_by_dataset(trials, judges)
+        views = save_views(comparisons, variants, trials, found.experiments, found.traces, store, found.written, saving)
+        tables = all_tables(found.notes, trials)
+        saved = with_fingerprints(views.comparisons, tables["variants"])
         report = _write(request.files, found, trials, variants, saved, tables)
         return CompareResult(
             project=project,
@@ -144,6 +145,8 @@ def compare_all(request: CompareRequest, bars: Bars) -> CompareResult:
             trials=len(trials),
             variants=variants,
             comparisons=tuple(saved),
+            views=tuple(views.others),
+            warnings=tuple(views.warnings),
             skipped=tuple(SkippedItem(path=one.path, reason=one.reason) for one in found.skipped),
             written=RowsWritten(**asdict(found.written)),
             report=_text(report),

@@ -259,10 +259,14 @@ def _experiment(
         metadata[PROMPTS] = named(prompts)
     elif found is not None and PROMPTS in found.metadata:
         metadata[PROMPTS] = found.metadata[PROMPTS]
+    tags = [tag[:100] for tag in ("kilobench", *(f"{kind}:{value}" for kind, value in _tags(trial)))]
+    if found is not None and not found.tags.issuperset(tags):
+        # An earlier version gave fewer: the standing views find experiments by them.
+        store.tag_experiment(found.id, sorted({*tags} - found.tags))
+        written.experiments += 1
     if found is None:
-        tags = ["kilobench", *(f"{kind}:{value}" for kind, value in _tags(trial))]
         linked = [one.version_id for one in (prompts or {}).values()]
-        store.create_experiment(mint(key, at), trial.dataset, name, metadata, [tag[:100] for tag in tags], linked)
+        store.create_experiment(mint(key, at), trial.dataset, name, metadata, tags, linked)
         written.experiments += 1
     return Experiment(
         id=mint(key, at) if found is None else found.id,
@@ -279,7 +283,13 @@ def _experiment(
 
 def _tags(trial: Member) -> list[tuple[str, str]]:
     variant = trial.variant
-    return [("job", trial.job), ("agent", variant.agent), ("model", variant.model_name or "unknown")]
+    return [
+        ("job", trial.job),
+        ("dataset", trial.dataset),
+        ("agent", variant.agent),
+        ("version", variant.agent_version or "unknown"),
+        ("model", variant.model_name or "unknown"),
+    ]
 
 
 def _configuration(trial: Member, project: str) -> Object:

@@ -38,6 +38,7 @@ class Gathered:
         jobs: the names of the trials' jobs.
         skipped: what was asked for and is not among them.
         written: what was stored on the way.
+        traces: the ids of the trials' traces, by their keys.
         lost: attempts that Harbor threw away and tried again, as far as their jobs' folders say.
     """
 
@@ -47,6 +48,7 @@ class Gathered:
     skipped: list[Skipped]
     written: Written = field(default_factory=Written)
     lost: int = 0
+    traces: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def gather_jobs(jobs: Sequence[Job], grading: Grading, book: PriceBook, store: OpikStore, bars: Bars) -> Gathered:
@@ -58,7 +60,7 @@ def gather_jobs(jobs: Sequence[Job], grading: Grading, book: PriceBook, store: O
     """
     done = store_jobs(jobs, grading, store, bars, is_judged=True, details=DETAILS, book=book)
     names = [job.name for job in jobs]
-    return Gathered(done.notes, done.experiments, names, done.skipped, done.written, retries_lost(jobs))
+    return Gathered(done.notes, done.experiments, names, done.skipped, done.written, retries_lost(jobs), done.traces)
 
 
 def gather_stored(
@@ -82,10 +84,12 @@ def gather_stored(
     notes = Notes(details=DETAILS)
     found: dict[str, str] = {}
     projects: set[str] = set()
+    traces: dict[str, str] = {}
     for one in source.trials(bars.stage("Read", "trials", None)):
         notes.add(one.trial, price_trial(one.trial, book), judged(one.trial))
         notes.take_shares(one.trace)
         found[one.trial.job_id] = one.trial.job
+        traces.update((key, row.id) for key, row in one.trace.items())
         if one.project is not None:
             projects.add(one.project)
     if not notes:
@@ -99,7 +103,7 @@ def gather_stored(
             held += [_experiment(one) for one in store.find_experiments(job_id).values()]
     if wanted:
         held = [one for one in held if one.id in wanted]
-    return Gathered(notes, held, sorted(set(found.values())), list(source.skipped))
+    return Gathered(notes, held, sorted(set(found.values())), list(source.skipped), traces=traces)
 
 
 def _experiment(one: StoredExperiment) -> Experiment:

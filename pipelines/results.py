@@ -93,7 +93,11 @@ class RowsWritten(_Result):
 
 
 class RunResult(_Result):
-    """The whole of it. `exit_code` is 0, or 3 when something is left to do and named in `skipped`."""
+    """The whole of it. `exit_code` is 0, or 3 when something is left to do and named in `skipped`.
+
+    `views` are those beside the comparisons' own: the standing ones, and that of the steps over time. `warnings` name
+    the views that Opik did not take.
+    """
 
     project: str
     opik: str
@@ -101,6 +105,8 @@ class RunResult(_Result):
     totals: Totals
     variants: dict[str, tuple[VariantResult, ...]]
     comparisons: tuple[SavedComparison, ...]
+    views: tuple[SavedView, ...]
+    warnings: tuple[str, ...]
     findings: tuple[FindingCount, ...]
     verdicts: tuple[VerdictCount, ...] | None
     skipped: tuple[SkippedItem, ...]

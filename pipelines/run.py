@@ -16,13 +16,14 @@ from adapter.prices import PriceBook
 from adapter.status import BY_REWARD, Grading
 from pipelines.all_tables import all_tables
 from pipelines.alone import alone
-from pipelines.compare import save_scores, save_views, variants_by_dataset
+from pipelines.compare import save_scores, variants_by_dataset
 from pipelines.folders import writing_to
 from pipelines.known_errors import known_errors
 from pipelines.live import project_of
 from pipelines.notes import DETAILS
 from pipelines.progress import Bars
 from pipelines.results import RowsWritten, RunResult, SkippedItem
+from pipelines.saved_views import save_views
 from pipelines.store_jobs import store_jobs
 from pipelines.summary import report_of, retries_lost, totals, without_source
 from pipelines.tables import write_tables
@@ -92,11 +93,12 @@ def run(options: Options, bars: Bars) -> RunResult:
         bars.stage("Compare", "comparisons", len(comparisons))(len(comparisons))
         save_scores(trials, done.experiments, store, written)
         saving = bars.stage("Save", "views", len(comparisons))
-        saved = save_views(comparisons, trials, done.experiments, store, written, saving)
+        variants = variants_by_dataset(trials, judges)
+        views = save_views(comparisons, variants, trials, done.experiments, done.traces, store, written, saving)
+        saved = views.comparisons
         if options.tables is not None:
             with writing_to(options.tables, "--tables", _STAYS):
                 write_tables(options.tables, all_tables(notes, trials))
-        variants = variants_by_dataset(trials, judges)
         report = None
         if options.report is not None:
             page = report_of([job.name for job in jobs], notes, skipped, trials, variants, saved, retries_lost(jobs))
@@ -109,6 +111,8 @@ def run(options: Options, bars: Bars) -> RunResult:
             totals=totals(jobs, trials),
             variants=variants,
             comparisons=tuple(saved),
+            views=tuple(views.others),
+            warnings=tuple(views.warnings),
             findings=tuple(notes.findings.counts()),
             verdicts=tuple(notes.verdicts.counts()) if options.judge else None,
             skipped=tuple(SkippedItem(path=one.path, reason=one.reason) for one in skipped),

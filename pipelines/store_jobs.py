@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adapter.errors import BadInputError
 from adapter.jobs import Job
@@ -29,6 +29,7 @@ class StoredJobs:
         skipped: what was asked for and is not stored.
         experiments: all of theirs.
         written: what this run wrote.
+        traces: the ids of the stored traces, by the trial's key.
         rows: how many traces and spans Opik holds of them, whoever wrote them.
     """
 
@@ -37,6 +38,7 @@ class StoredJobs:
     experiments: list[Experiment]
     written: Written
     rows: Rows
+    traces: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)
@@ -86,6 +88,7 @@ def store_jobs(
         done.experiments.extend(uploaded.experiments)
         done.written.add(uploaded.written)
         done.rows.traces += len(uploaded.traces)
+        done.traces.update((key, row.id) for key, row in uploaded.traces.items())
         done.rows.spans += len(uploaded.spans)
         if uploaded.strangers:
             reason = f"{uploaded.strangers} trace(s) in Opik are of trials that are no longer there or not readable."

@@ -27,6 +27,8 @@ def show_briefly(result: RunResult, console: Console) -> None:
             console.print(line("  saved as ", view.url))
     if not result.comparisons:
         console.print(line("", "No two variants differ in one respect only: there is nothing to compare."))
+    for warning in result.warnings:
+        console.print(line("warning: ", warning))
     for one in result.skipped:
         console.print(line("left out: ", f"{one.path}: {one.reason}"))
     totals = result.totals

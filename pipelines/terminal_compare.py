@@ -27,6 +27,10 @@ def show(result: CompareResult, console: Console) -> None:
         _show(comparison, console)
     if not result.comparisons:
         console.print(line("", nothing_compared(result.variants)))
+    for view in result.views:
+        console.print(line(f"{fmt.plain(view.name)}: ", view.url))
+    for warning in result.warnings:
+        console.print(line("warning: ", warning))
     for one in result.skipped:
         console.print(line("left out: ", f"{one.path}: {one.reason}"))
     console.print(line("written to Opik: ", written(result.written)))

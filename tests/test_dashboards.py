@@ -16,8 +16,6 @@ from views.comparisons import compare
 from views.dashboards import (
     EXPERIMENT_SCORES,
     FLAGGED_SCORES,
-    TYPE,
-    DashboardSpec,
     ExperimentRef,
     code,
     dashboard,
@@ -25,6 +23,7 @@ from views.dashboards import (
     experiment_scores,
 )
 from views.metrics import variant_results
+from views.widgets import DashboardSpec
 
 if TYPE_CHECKING:
     from views.results import Comparison
@@ -97,7 +96,7 @@ def test_the_sdk_accepts_the_sections_as_they_are() -> None:
     assert set(widgets(spec)) == set(configs)
     validation.validate_structure({"sections": copy.deepcopy(spec.sections)})
     for kind, widget in widgets(spec).items():
-        validation.validate_widget_for_dashboard(widget, TYPE)
+        validation.validate_widget_for_dashboard(widget, spec.kind)
         config = configs[kind].model_validate(widget["config"])
         assert not config.model_extra, "a misspelt setting would be ignored in silence"
         assert config.to_jsonable() == widget["config"]

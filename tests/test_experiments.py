@@ -45,7 +45,14 @@ def test_its_configuration_holds_every_field_of_the_variant(
         "2.0",
         "job",
     )
-    assert set(found.tags) == {"kilobench", "job:job", "agent:toy", "model:openai/gpt-5-mini"}
+    assert set(found.tags) == {
+        "kilobench",
+        "job:job",
+        "agent:toy",
+        "model:openai/gpt-5-mini",
+        "dataset:set",
+        "version:1.0",
+    }
 
 
 def test_its_scores_are_pass_rate_pass_at_k_and_costs(

@@ -224,7 +224,7 @@ def test_the_sources_experiment_has_the_new_grade_and_the_regrades_own_has_none(
     result = done(server, jobs)
     with connect(server.url, "test") as connection:
         found = connection.client.rest_client.experiments.find_experiments(size=10).content or []
-        (view,) = connection.client.get_dashboards()
+        (view,) = connection.client.get_dashboards(name="model-vs-model on")
         shown = json.dumps(view.config)
     scores = {one.name: {score.name: score.value for score in one.experiment_scores or []} for one in found}
     small = "set/toy@1.0/openai/gpt-5-mini"

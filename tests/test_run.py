@@ -74,7 +74,7 @@ def test_the_whole_job_is_done_and_said(kilobench: Any, jobs: Path, tmp_path: Pa
         "dataset_items": 6,
         "experiments": 4,
         "experiment_items": 24,
-        "dashboards": 4,
+        "dashboards": 4 + 2 + 1,
         "prompts": 3,
     }
     kinds = sorted(
@@ -126,7 +126,7 @@ def test_saved_views_are_found_by_name_and_say_what_changed(kilobench: Any, jobs
     assert same["id"] == view["id"]
     assert second["written"]["dashboards"] == 1
     with connect("embedded", "kilobench") as connection:
-        (stored,) = connection.client.get_dashboards()
+        (stored,) = connection.client.get_dashboards(name="model-vs-model on set")
         config = json.dumps(stored.config)
     assert "`v1.0`" in config
     assert "`more`" in config

@@ -6,18 +6,18 @@ shapes are those of the frontend's dashboard schema, version 4, which `opik.api_
 
 from __future__ import annotations
 
-import hashlib
 import re
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from views import format as fmt
 from views.headline import headline
 from views.metric_names import METRIC_NAMES
 from views.results import Comparison, Complementarity, Estimate, Pair, PairMetric, VariantResult
 from views.tables import CRITERIA
+from views.widgets import MOST_EXPERIMENTS, DashboardSpec, Json, condition, section, spec, widget
 
 EXPERIMENT_SCORES = (
     "pass_rate",
@@ -34,18 +34,8 @@ FLAGGED_SCORES = tuple(f"{criterion}_flagged" for criterion in CRITERIA)
 REWARD_SCORE = "reward"
 """Name of the trace score that holds the deciding reward."""
 
-TYPE = "experiments"
-"""The dashboard's type, which decides the kinds of widget it may hold."""
-
-type Json = dict[str, object]
-
-# Opik's own limits (HTTP 400 or 422 beyond them).
-_LONGEST_NAME = 120
-_LONGEST_DESCRIPTION = 1000
-_MOST_EXPERIMENTS = 100
-
-_IDS = uuid.UUID("3f2e8a52-6f0c-5f6e-9a38-0f2a4c1d7b61")
 _MOST_TASKS = 40
+_MOST_ATTEMPTS = 5
 _LONGEST_CELL = 160
 
 _VARIANT_HEAD = (
@@ -82,12 +72,22 @@ class ExperimentRef:
 
 
 @dataclass(frozen=True, slots=True)
-class DashboardSpec:
-    """What `client.create_dashboard(name, type=TYPE, description=..., sections=...)` takes."""
+class Links:
+    """What a comparison's text leads to: addresses on the web, each None or absent where there is none.
 
-    name: str
-    description: str
-    sections: list[Json]
+    Attributes:
+        compare: Opik's own page that compares all the experiments.
+        standing: the view that the next run appears in.
+        steps: the view of step scores over time.
+        traces: of the attempts, by variant and task.
+        newest: when the newest of the trials began. The time of making would make each text another.
+    """
+
+    compare: str | None = None
+    standing: str | None = None
+    steps: str | None = None
+    traces: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict[tuple[str, str], Sequence[str]])
+    newest: datetime | None = None
 
 
 def experiment_scores(result: VariantResult) -> dict[str, float]:
@@ -100,111 +100,86 @@ def experiment_scores(result: VariantResult) -> dict[str, float]:
     return known | {f"pass@{k}": one.value for k, one in result.pass_at_k.items() if one.value is not None}
 
 
-def dashboard(comparison: Comparison, experiments: Mapping[str, Sequence[ExperimentRef]]) -> DashboardSpec:
+def dashboard(
+    comparison: Comparison, experiments: Mapping[str, Sequence[ExperimentRef]], links: Links | None = None
+) -> DashboardSpec:
     """The dashboard of a comparison: the answer as text, a leaderboard and a chart of the scores.
 
     Args:
         comparison: what to show.
         experiments: the stored experiments of each variant, by the variant's name. Without any, the leaderboard
             and the chart are left out: unfiltered they would show the whole workspace.
+        links: what its text leads to; None for nothing.
     """
+    name = comparison.name
     refs = sorted(
         {ref.id: ref for one in comparison.variants for ref in experiments.get(one.variant, ())}.values(),
         key=lambda ref: ref.id,
     )
-    text = _widget(comparison, "text_markdown", "Answer", {"content": _markdown(comparison, refs)})
-    sections = [_section(comparison, "Answer", [(text, 12)])]
+    content: Json = {"content": _markdown(comparison, refs, links or Links())}
+    text = widget(name, "text_markdown", "text_markdown", "Answer", content)
+    sections = [section(name, "Answer", [(text, 12)])]
     if refs:
-        widgets = [(_leaderboard(comparison, refs), 6), (_chart(comparison, refs), 6)]
-        sections.append(_section(comparison, "Experiments", widgets))
-    return DashboardSpec(
-        name=_shortened(comparison.name),
-        description=fmt.plain(headline(comparison))[:_LONGEST_DESCRIPTION],
-        sections=sections,
-    )
+        named = [condition(name, "filter", "experiment_ids", ",".join(ref.id for ref in refs))]
+        most = min(len(refs), MOST_EXPERIMENTS)
+        # Opik groups no experiments that are named one by one: the standing views have the groups.
+        widgets = [(leaderboard(name, named, most), 6), (score_chart(name, named, most, []), 6)]
+        sections.append(section(name, "Experiments", widgets))
+    return spec(name, headline(comparison), sections)
 
 
-def _shortened(name: str) -> str:
-    """The name as Opik takes it; a changed one ends in a hash, so that it stays the only one of its kind."""
-    line = fmt.plain(" ".join(name.split()))
-    if line == name and len(name) <= _LONGEST_NAME:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{line[: _LONGEST_NAME - len(digest) - 3]}… #{digest}"
+def leaderboard(name: str, filters: list[Json], most: int) -> Json:
+    """A widget that ranks experiments by pass rate.
 
-
-def _leaderboard(comparison: Comparison, refs: Sequence[ExperimentRef]) -> Json:
+    Args:
+        name: of the dashboard.
+        filters: which experiments.
+        most: how many of them.
+    """
     scores = [f"experiment_scores.{name}" for name in EXPERIMENT_SCORES]
     scores += [f"feedback_scores.{name}" for name in (REWARD_SCORE, *FLAGGED_SCORES)]
-    metadata = ["metadata.agent_version", "metadata.model"]
+    metadata = ["metadata.agent_version", "metadata.model", "metadata.job"]
     # Opik's own cost column is left out: it shows an unknown cost as $0.
     config: Json = {
-        "selectedColumns": ["trace_count", *metadata, *scores],
-        "columnsOrder": ["trace_count"],
+        "selectedColumns": ["trace_count", "duration.p50", *metadata, *scores],
+        "columnsOrder": ["trace_count", "duration.p50"],
         "metadataColumnsOrder": metadata,
         "scoresColumnsOrder": scores,
         "enableRanking": True,
         "rankingMetric": "experiment_scores.pass_rate",
         "rankingDirection": True,  # high first
-        "filters": _filters(comparison, refs),
-        "maxRows": min(len(refs), _MOST_EXPERIMENTS),
+        "filters": filters,
+        "maxRows": most,
     }
-    return _widget(comparison, "experiment_leaderboard", "Leaderboard", config)
+    return widget(name, "experiment_leaderboard", "experiment_leaderboard", "Leaderboard", config)
 
 
-def _chart(comparison: Comparison, refs: Sequence[ExperimentRef]) -> Json:
+def score_chart(name: str, filters: list[Json], most: int, groups: list[Json]) -> Json:
+    """A widget with bars of the mean scores of experiments, or of groups of them.
+
+    Args:
+        name: of the dashboard.
+        filters: which experiments.
+        most: how many of them.
+        groups: what they are grouped by; empty for a bar each.
+    """
     config: Json = {
         "chartType": "bar",
         "feedbackScores": [REWARD_SCORE, *FLAGGED_SCORES],
-        "filters": _filters(comparison, refs),
-        "groups": [],
-        "maxExperimentsCount": min(len(refs), _MOST_EXPERIMENTS),
+        "filters": filters,
+        "groups": groups,
+        "maxExperimentsCount": most,
     }
-    return _widget(comparison, "experiments_feedback_scores", "Reward and share of steps flagged", config)
+    kind = "experiments_feedback_scores"
+    return widget(name, kind, kind, "Reward and share of steps flagged", config)
 
 
-def _filters(comparison: Comparison, refs: Sequence[ExperimentRef]) -> list[Json]:
-    return [
-        {
-            "id": _id(comparison, "filter"),
-            "field": "experiment_ids",
-            "type": "string",
-            "operator": "=",
-            "key": "",
-            "value": ",".join(ref.id for ref in refs),
-        }
-    ]
-
-
-def _widget(comparison: Comparison, kind: str, title: str, config: Json) -> Json:
-    return {"id": _id(comparison, kind), "type": kind, "title": title, "config": config}
-
-
-def _section(comparison: Comparison, title: str, widgets: Sequence[tuple[Json, int]]) -> Json:
-    """Widgets over the whole width of the grid (6 columns), one below the other, each with its height in rows."""
-    layout: list[Json] = []
-    top = 0
-    for widget, height in widgets:
-        limits = {"minW": 4, "maxW": 6, "minH": 4, "maxH": 12}
-        layout.append({"i": widget["id"], "x": 0, "y": top, "w": 6, "h": height, **limits})
-        top += height
-    return {
-        "id": _id(comparison, f"section {title}"),
-        "title": title,
-        "widgets": [widget for widget, _ in widgets],
-        "layout": layout,
-    }
-
-
-def _id(comparison: Comparison, part: str) -> str:
-    return str(uuid.uuid5(_IDS, f"{part}\n{comparison.name}"))
-
-
-def _markdown(comparison: Comparison, refs: Sequence[ExperimentRef]) -> str:
+def _markdown(comparison: Comparison, refs: Sequence[ExperimentRef], links: Links) -> str:
     fixed = ", ".join(_held(name, value) for name, value in comparison.fixed.items())
     jobs = sorted({job for one in comparison.variants for job in one.jobs})
     parts = [
         f"**{escaped(headline(comparison))}**",
+        *_leads(links),
         "### Variants",
         _table(_VARIANT_HEAD, (_variant_row(one) for one in comparison.variants)),
         "### Differences",
@@ -214,15 +189,17 @@ def _markdown(comparison: Comparison, refs: Sequence[ExperimentRef]) -> str:
         ),
         escaped(comparison.rule),
         "### Tasks whose pass rate changed from a to b",
-        _table(("a", "b", "Gained", "Lost", "Notes"), (_flips_row(pair) for pair in comparison.pairs)),
+        _table(("a", "b", "Gained", "Lost", "Notes"), (_flips_row(pair, links) for pair in comparison.pairs)),
         "### Together",
         _together(comparison.complementarity),
         "### From",
         f"Dataset {code(comparison.dataset)}. Held equal: {fixed}. Jobs: {_names(jobs)}.",
         f"Experiments: {_names(sorted(ref.name for ref in refs))}." if refs else "No experiment is stored.",
     ]
-    if len(refs) > _MOST_EXPERIMENTS:
-        parts.append(f"The leaderboard and the chart show {_MOST_EXPERIMENTS} of {len(refs)} experiments.")
+    if links.newest is not None:
+        parts.append(f"The newest of these trials began on {links.newest:%Y-%m-%d at %H:%M} UTC.")
+    if len(refs) > MOST_EXPERIMENTS:
+        parts.append(f"The leaderboard and the chart show {MOST_EXPERIMENTS} of {len(refs)} experiments.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -275,11 +252,45 @@ def _ratio(metric: PairMetric) -> str:
     return "" if metric.ratio is None else escaped(f" (× {metric.ratio:.3g})")
 
 
-def _flips_row(pair: Pair) -> tuple[str, ...]:
+def _leads(links: Links) -> list[str]:
+    """The other views, in a line."""
+    named = {
+        "Compare them item by item in Opik": links.compare,
+        "Standing view, where the next run appears": links.standing,
+        "Step scores over time": links.steps,
+    }
+    return (
+        [" · ".join(f"[{text}]({url})" for text, url in named.items() if url is not None)]
+        if any(named.values())
+        else []
+    )
+
+
+def _flips_row(pair: Pair, links: Links) -> tuple[str, ...]:
     notes = [f"{count} tasks left out: {reason}" for reason, count in sorted(Counter(pair.left_out.values()).items())]
+    if pair.refused is not None:
+        notes.insert(0, f"no verdict: {pair.refused}")
     if pair.unequal:
         notes.append(f"{len(pair.unequal)} tasks with unequal numbers of attempts")
-    return (code(pair.a), code(pair.b), _flips(pair.gained), _flips(pair.lost), escaped("; ".join(notes)))
+    gained, lost = (_flipped(pair, tasks, links) for tasks in (pair.gained, pair.lost))
+    return (code(pair.a), code(pair.b), gained, lost, escaped("; ".join(notes)))
+
+
+def _flipped(pair: Pair, tasks: Sequence[str], links: Links) -> str:
+    """The tasks, each with links to the attempts of both variants."""
+    if not tasks:
+        return "0"
+    shown: list[str] = []
+    for task in tasks[:_MOST_TASKS]:
+        urls = {side: links.traces.get((name, task), ()) for side, name in (("a", pair.a), ("b", pair.b))}
+        attempts = [
+            f"[{side}{place if len(several) > 1 else ''}]({url})"
+            for side, several in urls.items()
+            for place, url in enumerate(several[:_MOST_ATTEMPTS], start=1)
+        ]
+        shown.append(f"{code(task)} ({', '.join(attempts)})" if attempts else code(task))
+    more = f" and {len(tasks) - _MOST_TASKS} more" if len(tasks) > _MOST_TASKS else ""
+    return f"{len(tasks)}: {', '.join(shown)}{more}"
 
 
 def _together(found: Complementarity) -> str:

@@ -121,6 +121,8 @@ def router(store: Store) -> APIRouter:
     @pages.get("/{workspace}/projects/{project_id}")
     @pages.get("/opik/{workspace}/projects/{project_id}")
     @pages.get("/opik/{workspace}/projects/{project_id}/")
+    @pages.get("/{workspace}/projects/{project_id}/traces")
+    @pages.get("/opik/{workspace}/projects/{project_id}/traces")
     def project(workspace: str, project_id: str) -> Response:
         with store.read() as connection:
             found = page_data.project(connection, project_id)
