@@ -55,6 +55,10 @@ class Connection:
         """The page of a saved view, in Opik's own path shape."""
         return f"{self.root}/dashboards/{dashboard_id}"
 
+    def trace_url(self, project_id: str, trace_id: str) -> str:
+        """The page of a trace, in Opik's own path shape."""
+        return f"{self.root}/projects/{project_id}/traces?trace={trace_id}"
+
 
 def is_configured() -> bool:
     """Whether the user has told the Opik SDK where to go: by environment or by its configuration file."""

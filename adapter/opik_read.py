@@ -36,13 +36,14 @@ class FoundTrial:
 
     Attributes:
         trial: the record.
-        project: the name of the project that it is in.
+        project: the name of the project that it is in; `project_id` its id.
         trace: its trace, by the trial's key.
         spans: the spans of its agent steps, by the step's key.
     """
 
     trial: Trial
     project: str
+    project_id: str
     trace: dict[str, Stored]
     spans: dict[str, Stored]
 
@@ -168,6 +169,7 @@ class OpikReader:
         return FoundTrial(
             trial=trial,
             project=self._project(trace.project_id),
+            project_id=trace.project_id,
             trace={trial_key(trial): _stored(trace, trace.feedback_scores, trace_id)},
             spans={
                 key: _stored(by_id[span_id], by_id[span_id].feedback_scores, trace_id)

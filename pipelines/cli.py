@@ -11,7 +11,20 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from pipelines import cli_calibrate, cli_compare, cli_judge
-from pipelines.cli_options import AllowUnequal, Jobs, Json, Opik, PassAt, Prices, Project, Reward, Tables, printing
+from pipelines.cli_options import (
+    AllowUnequal,
+    Jobs,
+    Json,
+    Opik,
+    Pages,
+    PassAt,
+    Prices,
+    Project,
+    Report,
+    Reward,
+    Tables,
+    printing,
+)
 
 _INTERRUPTED = 130
 """What a shell, and typer, say of a command that Ctrl-C ended."""
@@ -38,9 +51,8 @@ def run(
     jobs: Jobs,
     project: Project = None,
     opik: Opik = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write the report to this folder.", metavar="DIR", show_default=False)
-    ] = None,
+    report: Report = None,
+    pages: Pages = "flips",
     tables: Tables = None,
     reward: Reward = None,
     pass_at: PassAt = 1.0,
@@ -64,6 +76,7 @@ def run(
         opik=opik,
         judge=not no_judge,
         report=report,
+        pages=pages,
         tables=tables,
         grading=Grading(key=reward, pass_at=pass_at),
         prices=prices,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipelines.cli_options import AllowUnequal, Json, Opik, PassAt, Prices, Project, Reward, Tables, tell
+from pipelines.cli_options import AllowUnequal, Json, Opik, Pages, PassAt, Prices, Project, Report, Reward, Tables, tell
 
 
 def compare(
@@ -32,9 +32,8 @@ def compare(
     allow_unequal: AllowUnequal = False,
     project: Project = None,
     opik: Opik = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write the report to this folder.", metavar="DIR", show_default=False)
-    ] = None,
+    report: Report = None,
+    pages: Pages = "flips",
     csv: Annotated[
         Path | None, typer.Option(help="Write the results as CSV to this folder.", metavar="DIR", show_default=False)
     ] = None,
@@ -65,7 +64,7 @@ def compare(
         opik=opik,
         by=by,
         allow_unequal=allow_unequal,
-        files=Files(report=report, csv=csv, tables=tables, markdown=markdown, charts=charts),
+        files=Files(report=report, pages=pages, csv=csv, tables=tables, markdown=markdown, charts=charts),
         grading=Grading(key=reward, pass_at=pass_at),
         prices=prices,
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -63,6 +63,13 @@ Prices = Annotated[
 ]
 Tables = Annotated[
     Path | None, typer.Option(help="Write the tables as Parquet to this folder.", metavar="DIR", show_default=False)
+]
+Report = Annotated[
+    Path | None, typer.Option(help="Write the report to this folder.", metavar="DIR", show_default=False)
+]
+Pages = Annotated[
+    Literal["all", "flips", "none"],
+    typer.Option(help="Which tasks and trials have a page in it: all, those that flip, none."),
 ]
 AllowUnequal = Annotated[
     bool,

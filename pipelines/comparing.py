@@ -27,14 +27,16 @@ from pipelines.results import RowsWritten, SavedComparison, SkippedItem
 from pipelines.saved_views import save_views
 from pipelines.summary import report_of, without_source
 from pipelines.tables import write_tables
+from pipelines.trial_view import TrialViews, traces_by_name
 from views.charts import write_charts
 from views.comparisons import KINDS, compare
 from views.flat import csv_tables
 from views.headline import nothing_compared
 from views.markdown import markdown
-from views.report import write_report
-from views.results import By, Spread, VariantResult
-from views.variants import variant_costs
+from views.report import Look, Pages, Site, write_report
+from views.results import By, VariantResult
+from views.spending import spending
+from views.variants import behaviour_of
 
 _STAYS = "; what was saved in Opik stays"
 
@@ -44,7 +46,7 @@ class Files:
     """What is to be written beside the saved views; None for what is not.
 
     Attributes:
-        report: the folder of the pages.
+        report: the folder of the pages; `pages` says which tasks and trials have one.
         csv: a folder for the results as CSV.
         tables: a folder for the tables as Parquet.
         markdown: a file for the summary.
@@ -52,6 +54,7 @@ class Files:
     """
 
     report: Path | None = None
+    pages: Pages = "flips"
     csv: Path | None = None
     tables: Path | None = None
     markdown: Path | None = None
@@ -60,8 +63,8 @@ class Files:
     def check(self) -> None:
         """Raises `BadInputError` where one of them cannot be written: better told before the work than after it."""
         for one in fields(self):
-            path: Path | None = getattr(self, one.name)
-            if path is not None:
+            path: object = getattr(self, one.name)
+            if isinstance(path, Path):
                 with writing_to(path.parent if one.name == "markdown" else path, f"--{one.name}"):
                     pass
 
@@ -136,7 +139,8 @@ def compare_all(request: CompareRequest, bars: Bars) -> CompareResult:
         views = save_views(comparisons, variants, trials, found.experiments, found.traces, store, found.written, saving)
         tables = all_tables(found.notes, trials)
         saved = with_fingerprints(views.comparisons, tables["variants"])
-        report = _write(request.files, found, trials, variants, saved, tables)
+        look = TrialViews(traces_by_name(trials, found.traces), connection, book)
+        report = _write(request.files, found, trials, variants, saved, tables, look)
         return CompareResult(
             project=project,
             opik=connection.address,
@@ -165,16 +169,14 @@ def with_fingerprints(saved: Sequence[SavedComparison], variants: pd.DataFrame) 
         saved: the comparisons.
         variants: rows of `views.tables.VARIANTS`.
     """
-    prints: dict[tuple[str, str], dict[str, Spread]] = {
-        (one.dataset, one.variant): one.behaviour for one in variant_costs(variants)
-    }
+    prints = behaviour_of(variants)
     return [
         one.model_copy(
             update={
                 "fingerprints": {
-                    result.variant: prints[one.dataset, result.variant]
+                    result.variant: found
                     for result in one.variants
-                    if (one.dataset, result.variant) in prints
+                    if (found := prints.get(one.dataset, {}).get(result.variant)) is not None
                 }
             }
         )
@@ -189,6 +191,7 @@ def _write(
     variants: dict[str, tuple[VariantResult, ...]],
     saved: Sequence[SavedComparison],
     tables: Mapping[str, pd.DataFrame],
+    look: Look,
 ) -> Path | None:
     """Writes what was asked for; the path of the report's first page."""
     if files.tables is not None:
@@ -204,12 +207,12 @@ def _write(
             files.markdown.write_text(markdown(saved, views) or f"{nothing_compared(variants)}\n", encoding="utf-8")
     if files.charts is not None:
         with writing_to(files.charts, "--charts", _STAYS):
-            write_charts(files.charts, variants)
+            write_charts(files.charts, variants, spending(trials, tables["calls"]))
     if files.report is None:
         return None
-    page = report_of(found.jobs, found.notes, found.skipped, trials, variants, saved, found.lost)
+    report = report_of(found.jobs, found.notes, found.skipped, trials, variants, saved, tables, found.lost)
     with writing_to(files.report, "--report", _STAYS):
-        return write_report(files.report, page)
+        return write_report(files.report, Site(report, look, files.pages))
 
 
 def _text(path: Path | None) -> str | None:

@@ -85,7 +85,7 @@ def store_verdicts(
     unmarked = {(spans[key].id, name) for one in judgements for key, name in one.unmarked if key in spans}
 
     def is_stale(score: Score) -> bool:
-        return _is_by_a_rule(score) or ((score.row_id, score.name) in unmarked and _is_ours(score))
+        return _is_by_a_rule(score) or ((score.row_id, score.name) in unmarked and is_ours(score))
 
     on_spans = [score for one in judgements for score in one.on_spans if not _yields(score, spans)]
     on_traces = [score for one in judgements for score in one.on_trace if not _yields(score, traces)]
@@ -97,7 +97,7 @@ def shares_by_models(trace: Stored) -> dict[str, tuple[float, str]]:
     """The shares on a stored trace that rest on a model's word, each with the judge's name, by their own names."""
     found: dict[str, tuple[float, str]] = {}
     for name, scores in trace.scores.items():
-        said = [one for one in scores if _is_ours(one) and _is_of_a_model(one.reason)]
+        said = [one for one in scores if is_ours(one) and _is_of_a_model(one.reason)]
         if name.endswith("_flagged") and said:
             judge = _last_line(said[0].reason).removeprefix("[by ").removesuffix("]")
             found[name] = (said[0].value, judge)
@@ -109,7 +109,7 @@ def _yields(score: KeyedScore, stored: Mapping[str, Stored]) -> bool:
     if _is_of_a_model(score.reason):
         return False
     there = stored[score.key].scores.get(score.name, ()) if score.key in stored else ()
-    return any(_is_ours(one) and _is_of_a_model(one.reason) for one in there)
+    return any(is_ours(one) and _is_of_a_model(one.reason) for one in there)
 
 
 def _is_by_a_rule(score: Score) -> bool:
@@ -117,7 +117,7 @@ def _is_by_a_rule(score: Score) -> bool:
     return score.name in criteria() and f"by {RULE}" in _last_line(score.reason)
 
 
-def _is_ours(score: Score) -> bool:
+def is_ours(score: Score) -> bool:
     """Whether a judge of ours gave this score."""
     last = _last_line(score.reason)
     return last.startswith("[") and last.endswith("]") and "by " in last

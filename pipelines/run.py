@@ -27,8 +27,9 @@ from pipelines.saved_views import save_views
 from pipelines.store_jobs import store_jobs
 from pipelines.summary import report_of, retries_lost, totals, without_source
 from pipelines.tables import write_tables
+from pipelines.trial_view import TrialViews, traces_by_name
 from views.comparisons import compare
-from views.report import write_report
+from views.report import Pages, Site, write_report
 
 _STAYS = "; what was uploaded stays"
 
@@ -43,6 +44,7 @@ class Options:
         opik: `embedded`, the address of an Opik, or None for the configured one.
         judge: whether to judge.
         report: folder for the report; None for none.
+        pages: which tasks and trials have pages in it.
         tables: folder for the Parquet tables; None for none.
         grading: what decides whether a trial passed.
         prices: the user's own prices; None for those in kilobench's home, if any.
@@ -54,6 +56,7 @@ class Options:
     opik: str | None = None
     judge: bool = True
     report: Path | None = None
+    pages: Pages = "flips"
     tables: Path | None = None
     grading: Grading = BY_REWARD
     prices: Path | None = None
@@ -82,7 +85,7 @@ def run(options: Options, bars: Bars) -> RunResult:
             store,
             bars,
             is_judged=options.judge,
-            details=() if options.tables is None else DETAILS,
+            details=() if options.tables is None and options.report is None else DETAILS,
             book=book,
         )
         notes, written = done.notes, done.written
@@ -96,14 +99,17 @@ def run(options: Options, bars: Bars) -> RunResult:
         variants = variants_by_dataset(trials, judges)
         views = save_views(comparisons, variants, trials, done.experiments, done.traces, store, written, saving)
         saved = views.comparisons
+        tables = {} if options.tables is None and options.report is None else all_tables(notes, trials)
         if options.tables is not None:
             with writing_to(options.tables, "--tables", _STAYS):
-                write_tables(options.tables, all_tables(notes, trials))
+                write_tables(options.tables, tables)
         report = None
         if options.report is not None:
-            page = report_of([job.name for job in jobs], notes, skipped, trials, variants, saved, retries_lost(jobs))
+            names, lost = [job.name for job in jobs], retries_lost(jobs)
+            shown = report_of(names, notes, skipped, trials, variants, saved, tables, lost)
+            look = TrialViews(traces_by_name(trials, done.traces), connection, book)
             with writing_to(options.report, "--report", _STAYS):
-                report = write_report(options.report, page)
+                report = write_report(options.report, Site(shown, look, options.pages))
         return RunResult(
             project=project,
             opik=connection.address,

@@ -158,7 +158,7 @@ def _trace_urls(
         trace = traces.get(standing_key(row["job_id"], row["trial_id"]))
         if trace is None:
             continue
-        url = f"{store.connection.root}/projects/{project_id}/traces?trace={trace}"
+        url = store.connection.trace_url(project_id, trace)
         version = row["dataset_version"] if isinstance(row["dataset_version"], str) else "unknown"
         for dataset in (str(row["dataset"]), f"{row['dataset']}@{version}"):
             place = (str(row["variant"]), str(row["task"]))

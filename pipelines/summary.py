@@ -17,6 +17,8 @@ from pipelines.results import SavedComparison, Totals
 from views.metrics import without_regrades
 from views.report_model import FindingGroup, LeftOut, Report, ReportComparison
 from views.results import VariantResult
+from views.spending import spending
+from views.variants import behaviour_of
 
 
 def totals(jobs: Sequence[Job], trials: pd.DataFrame) -> Totals:
@@ -65,6 +67,7 @@ def report_of(
     trials: pd.DataFrame,
     variants: dict[str, tuple[VariantResult, ...]],
     saved: Sequence[SavedComparison],
+    tables: Mapping[str, pd.DataFrame],
     lost: int = 0,
 ) -> Report:
     """What the report shows.
@@ -76,6 +79,7 @@ def report_of(
         trials: the table of trials.
         variants: by dataset.
         saved: the comparisons with their saved views.
+        tables: all of them (`pipelines.all_tables`).
         lost: attempts that Harbor threw away and tried again.
     """
     names = ", ".join(jobs[:3]) + (" …" if len(jobs) > 3 else "")
@@ -93,6 +97,8 @@ def report_of(
         ),
         left_out=tuple(LeftOut(one.path, one.reason) for one in skipped),
         verdicts=tuple(notes.verdicts.totals()),
+        spending=spending(trials, tables["calls"]),
+        behaviour=behaviour_of(tables["variants"]),
         retries_lost=lost,
         product_version=version("kilobench"),
         made_at=datetime.now(UTC),

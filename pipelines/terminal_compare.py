@@ -67,7 +67,7 @@ def _pair(pair: Pair, names: dict[str, str]) -> Table:
 
 def _row(metric: PairMetric) -> tuple[Text, ...]:
     name = METRIC_NAMES[metric.metric]
-    ratio = "" if metric.ratio is None else f" (× {metric.ratio:.3g})"
+    ratio = "" if metric.ratio is None else f" ({fmt.factor(metric.ratio)})"
     reason = f" ({metric.reason})" if metric.reason else ""
     cells = (
         name.name,

@@ -12,7 +12,8 @@ import pytest
 
 from adapter.trial import Severity
 from views import charts
-from views.report import render, write_report
+from views.pages.places import INDEX, comparison_place
+from views.report import Look, Pages, Site, write_report
 from views.report_model import FindingGroup, LeftOut, Report, ReportComparison, VerdictTotal
 from views.results import Comparison, Complementarity, Couple, Estimate, Flip, Pair, PairMetric, VariantResult
 from views.tables import TRIALS, frame
@@ -175,15 +176,46 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
+def render(report: Report) -> str:
+    """The first page."""
+    return Site(report).page(INDEX)
+
+
 def page(report: Report) -> Page:
     return Page(render(report))
 
 
-def test_the_report_is_one_file_in_a_folder_that_it_makes(tmp_path: Path) -> None:
-    path = write_report(tmp_path / "new" / "folder", a_report())
-    write_report(path.parent, replace(a_report(), title="again"))
-    assert path == tmp_path / "new" / "folder" / "index.html"
-    assert [one.name for one in path.parent.iterdir()] == ["index.html"]
+def compared(report: Report) -> str:
+    """The page of the report's only comparison."""
+    return Site(report).page(comparison_place(report.comparisons[0].comparison.name))
+
+
+def every_page(report: Report, pages: Pages = "all", look: Look | None = None) -> dict[str, str]:
+    site = Site(report, pages=pages) if look is None else Site(report, look, pages)
+    return {place: site.page(place) for place in site.places()}
+
+
+def files(folder: Path) -> set[str]:
+    return {str(one.relative_to(folder)) for one in folder.rglob("*.*") if one.is_file()}
+
+
+def test_the_report_is_pages_in_a_folder_that_it_makes(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    path = write_report(folder, Site(a_report()))
+    assert path == folder / "index.html"
+    assert files(folder) == {*Site(a_report()).places(), ".pages.json"}
+
+
+def test_a_later_report_takes_the_place_of_an_earlier_one_and_touches_nothing_else(tmp_path: Path) -> None:
+    write_report(tmp_path, Site(a_report(), pages="all"))
+    (tmp_path / "trials" / "notes.html").write_text("mine")
+    (tmp_path / ".pages.json").write_text(
+        (tmp_path / ".pages.json").read_text().replace("[", '["../outside.html", "/etc/x.html", 7, ', 1)
+    )
+    (tmp_path.parent / "outside.html").write_text("mine")
+    path = write_report(tmp_path, Site(replace(a_report(), title="again", comparisons=()), pages="none"))
+    assert files(tmp_path) == {"index.html", "trials.html", ".pages.json", "trials/notes.html"}
+    assert (tmp_path.parent / "outside.html").read_text() == "mine"
     assert "again" in path.read_text(encoding="utf-8")
 
 
@@ -195,8 +227,6 @@ def test_the_answer_comes_before_everything_else() -> None:
             HEADLINE,
             "Known spend",
             "Best pass rate first",
-            "Paired differences",
-            "Every trial",
             "Left out, and why",
             "How to read this",
         )
@@ -228,7 +258,7 @@ def test_a_lower_bound_says_so() -> None:
 
 
 def test_a_comparison_shows_differences_verdict_reason_and_what_is_held_equal() -> None:
-    shown = page(a_report())
+    shown = Page(compared(a_report()))
     for part in (
         "model-vs-model on demo, kilo@7.7.9",
         "agent version 7.7.9",
@@ -239,7 +269,8 @@ def test_a_comparison_shows_differences_verdict_reason_and_what_is_held_equal() 
         "better",
         "+$0.0600",
         "all are equal",
-        "1: fix-test",
+        "1 gained and 0 lost",
+        "fix-test",
         "0.042",
         "Compared with unequal attempts1: uneven-fix-test",
         "Not compared: its checksums differ2: other-fix-test, third-fix-test",
@@ -249,14 +280,15 @@ def test_a_comparison_shows_differences_verdict_reason_and_what_is_held_equal() 
 
 
 def test_the_heat_map_counts_passes_of_attempts_task_by_task() -> None:
-    html = render(a_report())
-    heat = html[html.index('<table class="heat">') :].partition("</table>")[0]
-    assert re.findall(r'<td class="h(\d)">(\S+?)<', heat) == [("2", "1/2"), ("4", "2/2")]
+    html = compared(a_report())
+    heat = html[html.index('<table class="heat sortable">') :].partition("</table>")[0]
+    assert re.findall(r'<td data-v="\S+" class="h(\d)">(\S+?)<', heat) == [("2", "1/2"), ("4", "2/2")]
+    assert re.findall(r'aria-label="[^"]*">(\S)<', heat) == ["✓", "✗", "✓", "✓", "○"]
     assert "1 left out" in heat
 
 
 def test_costs_look_like_where_they_come_from() -> None:
-    html = render(a_report())
+    html = Site(a_report()).page("trials.html")
     for part in (
         "≈ $0.0123",
         "÷ $0.0123",
@@ -294,16 +326,16 @@ def hostile_report() -> Report:
         | named
         for number in range(len(variants))
     ]
-    compared = a_comparison(*variants, task=f"{HOSTILE}/slashed")
-    comparison = compared.comparison.model_copy(
-        update={"name": HOSTILE, "fixed": {HOSTILE: HOSTILE}, "rule": HOSTILE, "dataset": HOSTILE}
+    given = a_comparison(*variants, task=f"{text}/slashed")
+    comparison = given.comparison.model_copy(
+        update={"name": HOSTILE, "fixed": {HOSTILE: HOSTILE}, "rule": HOSTILE, "dataset": text}
     )
     return Report(
         title=HOSTILE,
         trials=frame(rows, TRIALS),
         jobs=(f"/x/{HOSTILE}",),
-        variants={HOSTILE: variants},
-        comparisons=(replace(compared, comparison=comparison, headline=HOSTILE, url=f"javascript:{HOSTILE}"),),
+        variants={text: variants},
+        comparisons=(replace(given, comparison=comparison, headline=HOSTILE, url=f"javascript:{HOSTILE}"),),
         findings=(FindingGroup(HOSTILE, Severity.ERROR, 1, HOSTILE, HOSTILE, 1),),
         left_out=(LeftOut(HOSTILE, HOSTILE),),
         verdicts=(VerdictTotal(HOSTILE, HOSTILE, 1, HOSTILE),),
@@ -311,37 +343,48 @@ def hostile_report() -> Report:
     )
 
 
-def test_markup_in_any_text_is_text_on_the_page(tmp_path: Path) -> None:
-    html = write_report(tmp_path, hostile_report()).read_text(encoding="utf-8")
-    shown = Page(html)
-    tags = {tag for tag, _ in shown.elements}
-    assert not tags & {"script", "img", "iframe", "object", "embed", "base", "form", "foreignobject", "use", "image"}
-    assert html.count("</style>") == 1
-    attributes = [(name, value or "") for _, values in shown.elements for name, value in values.items()]
-    assert not [name for name, _ in attributes if name.startswith("on")]
-    assert not [value for name, value in attributes if name in ("href", "src") and "javascript:" in value]
-    assert "<script>alert(1)</script>" in shown.text
-    assert "{{ 7*7 }}" in shown.text
-    assert not set(html) & set("\x00\u202e\ud800")
+def test_markup_in_any_text_is_text_on_every_page(tmp_path: Path) -> None:
+    write_report(tmp_path, Site(hostile_report(), pages="all"))
+    pages = [one.read_text(encoding="utf-8") for one in tmp_path.rglob("*.html")]
+    assert len(pages) == 7  # overview, trials, comparison, task and a page for each of three trials
+    for html in pages:
+        shown = Page(html)
+        tags = {tag for tag, _ in shown.elements}
+        assert not tags & {"img", "iframe", "object", "embed", "base", "form", "foreignobject", "use", "image"}
+        assert html.count("</style>") == html.count("</script>") == 1
+        assert len(shown.all("script")) == 1
+        attributes = [(name, value or "") for _, values in shown.elements for name, value in values.items()]
+        assert not [name for name, _ in attributes if name.startswith("on")]
+        assert not [value for name, value in attributes if name in ("href", "src") and "javascript:" in value]
+        assert "<script>alert(1)</script>" in shown.text
+        assert "{{ 7*7 }}" in shown.text
+        assert not set(html) & set("\x00\u202e\ud800")
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "//elsewhere"])
 def test_a_saved_view_is_a_link_only_when_it_is_on_the_web(url: str) -> None:
     report = a_report()
-    shown = page(replace(report, comparisons=(replace(report.comparisons[0], url=url),)))
-    assert all((one.get("href") or "").startswith("#") for one in shown.all("a"))
+    shown = Page(compared(replace(report, comparisons=(replace(report.comparisons[0], url=url),))))
+    assert all((one.get("href") or "").startswith(("#", "../")) for one in shown.all("a"))
 
 
 @pytest.mark.parametrize("report", [a_report(), hostile_report()], ids=["plain", "hostile"])
-def test_the_page_loads_nothing_and_its_policy_allows_nothing_but_its_own_style(report: Report) -> None:
-    html = render(report)
+def test_no_page_loads_anything_and_its_policy_allows_nothing_but_its_own_style_and_script(report: Report) -> None:
+    for html in every_page(report).values():
+        loads_nothing(html)
+
+
+def digest_of(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def loads_nothing(html: str) -> None:
     shown = Page(html)
     style = html.partition("<style>")[2].partition("</style>")[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    script = html.rpartition("<script>")[2].partition("</script>")[0]
     policies = [one["content"] for one in shown.all("meta") if one.get("http-equiv") == "Content-Security-Policy"]
-    assert policies == [
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
-    ]
+    own = f"style-src 'sha256-{digest_of(style)}'; script-src 'sha256-{digest_of(script)}'"
+    assert policies == [f"default-src 'none'; {own}; img-src data:; base-uri 'none'; form-action 'none'"]
     assert not [values for _, values in shown.elements if "style" in values]
     assert [one["href"] for one in shown.all("link")] == ["data:,"]
     assert not re.search(r"url\(|@import", style)
@@ -351,14 +394,16 @@ def test_the_page_loads_nothing_and_its_policy_allows_nothing_but_its_own_style(
         assert tag == "a" or not (values.get("href") or "").startswith(("http", "//"))
 
 
-def test_headings_go_down_one_level_at_a_time_and_tables_are_labelled() -> None:
-    html = render(a_report())
+@pytest.mark.parametrize("place", list(Site(a_report(), pages="all").places()))
+def test_headings_go_down_one_level_at_a_time_and_tables_are_labelled(place: str) -> None:
+    html = Site(a_report(), pages="all").page(place)
     shown = Page(html)
     levels = [int(tag[1]) for tag, _ in shown.elements if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in pairwise(levels))
-    assert len(shown.all("caption")) == len(shown.all("table")) > 5
+    assert len(shown.all("caption")) == len(shown.all("table"))
+    assert place.startswith("trials/") or shown.all("table")
     assert all(one.get("scope") in ("col", "row", "rowgroup") for one in shown.all("th"))
     anchors = {one["href"] for one in shown.all("a") if (one["href"] or "").startswith("#")}
     assert anchors <= {f"#{values['id']}" for _, values in shown.elements if "id" in values}
@@ -399,7 +444,8 @@ def test_headings_go_down_one_level_at_a_time_and_tables_are_labelled() -> None:
     ids=["no trial", "one variant", "no cost", "no attempt", "all failed", "two datasets", "nothing to report"],
 )
 def test_the_page_says_what_can_and_cannot_be_said(changes: dict[str, object], said: list[str]) -> None:
-    text = page(replace(a_report(), **changes)).text  # pyright: ignore[reportArgumentType]
+    report = replace(a_report(), **changes)  # pyright: ignore[reportArgumentType]
+    text = "".join(Page(html).text for html in every_page(report).values())
     for part in said:
         assert part in text
 
@@ -408,14 +454,15 @@ def test_a_comparison_without_pairs_says_so() -> None:
     report = a_report()
     one = report.comparisons[0]
     alone = replace(one, comparison=one.comparison.model_copy(update={"pairs": ()}), url=None)
-    assert "no paired difference" in page(replace(report, comparisons=(alone,))).text
+    assert "no paired difference" in Page(compared(replace(report, comparisons=(alone,)))).text
 
 
 def test_five_thousand_trials_stay_under_five_megabytes() -> None:
     small = a_variant()
     rows = [a_trial(number, small, task=f"a-task-of-ordinary-length-{number // 5}") for number in range(5000)]
     report = replace(a_report(), trials=frame(rows, TRIALS), variants={DATASET: (small,)}, comparisons=())
-    assert len(render(report).encode()) < 5_000_000
+    assert len(Site(report).page("trials.html").encode()) < 5_000_000
+    assert len(render(report).encode()) < 300_000
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from test_report import HEADLINE, HOSTILE, a_report, hostile_report
+from test_pages import PLANTED, flipping
+from test_report import HEADLINE, HOSTILE, a_report, a_trial, a_variant, hostile_report
 
-from views.report import write_report
+from views.report import Site, write_report
 from views.report_model import Report
+from views.tables import TRIALS, frame
 
 CHROMIUM = shutil.which("chromium")
 QUIET = ("--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking")
@@ -37,15 +40,21 @@ class Seen:
 
 
 def opened(browser: Browser, folder: Path, report: Report, width: int = 1440, height: int = 900) -> Seen:
-    path = write_report(folder, report)
+    path = write_report(folder, Site(report, pages="all"))
     page = browser.new_page(viewport={"width": width, "height": height})
     seen = Seen(page)
+    listen(seen)
+    page.goto(path.as_uri())
+    return seen
+
+
+def listen(seen: Seen) -> None:
+    """Hears all that the page says, and sees all that it asks for."""
+    page = seen.page
     page.on("console", lambda message: seen.console.append(message.text))
     page.on("pageerror", lambda error: seen.console.append(str(error)))
     page.on("dialog", lambda dialog: seen.console.append(dialog.message))
     page.on("request", lambda request: seen.requests.append(request.url))
-    page.goto(path.as_uri())
-    return seen
 
 
 @pytest.mark.parametrize("report", [a_report(), hostile_report()], ids=["plain", "hostile"])
@@ -84,7 +93,8 @@ def test_the_page_never_scrolls_sideways(browser: Browser, tmp_path: Path, width
 def test_markup_in_names_is_read_as_text(browser: Browser, tmp_path: Path) -> None:
     page = opened(browser, tmp_path, hostile_report()).page
     assert HOSTILE.partition("\x00")[0] in page.locator("h1").inner_text()
-    assert page.locator("script, img, iframe, [onerror]").count() == 0
+    assert page.locator("script").count() == 1
+    assert page.locator("img, iframe, [onerror]").count() == 0
     page.close()
 
 
@@ -108,4 +118,59 @@ def test_dark_and_light_readers_get_their_own_colours(browser: Browser, tmp_path
             page.locator(".drawing text").first.evaluate(script % "fill"),
         ]
     assert not set(colours["light"]) & set(colours["dark"])
+    page.close()
+
+
+def test_a_reader_goes_from_the_verdict_to_the_step(browser: Browser, tmp_path: Path, kilobench: Any) -> None:
+    """From the first page to a comparison, a flipped task, a trial and one of its steps: silently, and from disk."""
+    folder = tmp_path / "report"
+    kilobench("run", flipping(tmp_path, text=PLANTED), "--report", folder)
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    seen = Seen(page)
+    listen(seen)
+    page.goto((folder / "index.html").as_uri())
+    page.locator(".headlines a").first.click()
+    assert "task" in page.locator("#verdict ~ .headlines").inner_text()
+    flipped = page.locator("table.flipped")
+    assert flipped.locator("tbody tr").count() == 1
+    flipped.locator("tbody th a").click()
+    page.locator(".side").first.locator("tbody th a").first.click()
+    assert page.locator("#step-2").count() == 1
+    page.locator(".evidence a").first.click()
+    step = page.url.rpartition("#")[2]
+    assert page.locator(f"#{step}").bounding_box()["y"] < 900  # pyright: ignore[reportOptionalSubscript]
+    assert page.locator(f"#{step} mark").first.is_visible()
+    page.keyboard.press("j")
+    assert page.url.rpartition("#")[2] == f"step-{int(step.partition('-')[2]) + 1}"
+    assert seen.console == []
+    assert all(url.startswith(folder.as_uri()) for url in seen.requests)
+    page.close()
+
+
+def test_a_table_sorts_by_a_column_and_back_and_filters(browser: Browser, tmp_path: Path) -> None:
+    small = a_variant()
+    costs = [0.5, None, 0.02, 3.0, 0.3, 0.1, 0.7, 0.9, 1.1]
+    rows = [
+        a_trial(n, small, cost_usd=cost, cost_provenance="unknown" if cost is None else "recorded", task=f"t{n}")
+        for n, cost in enumerate(costs)
+    ]
+    report = replace(a_report(), trials=frame(rows, TRIALS), comparisons=())
+    page = opened(browser, tmp_path, report).page
+    page.get_by_role("link", name="All trials").click()
+    head = page.get_by_role("columnheader", name="Cost").first
+    cells = page.locator("table.trials tbody tr td.n:nth-of-type(7)")
+
+    def shown() -> list[str]:
+        return [text.strip() for text in cells.all_inner_texts()]
+
+    head.get_by_role("button").press("Enter")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert shown() == ["$3.00", "$1.10", "$0.900", "$0.700", "$0.500", "$0.300", "$0.100", "$0.0200", "–"]
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert shown()[0] == "$0.0200"
+    assert shown()[-1] == "–"
+    page.get_by_role("searchbox").fill("t3")
+    assert page.locator("table.trials tbody tr:visible").count() == 1
+    assert page.get_by_role("status").inner_text().strip() == "1 of 9 rows"
     page.close()

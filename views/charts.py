@@ -12,9 +12,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from views import format as fmt
+from views.spending import KINDS, REST, Spending
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +30,10 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 
-type Picture = Literal["cost", "complete"]
-"""Cost against pass rate, or cost to complete."""
+_GREY = "#999999"
+
+type Picture = Literal["cost", "complete", "money"]
+"""Cost against pass rate, cost to complete, or where the money goes."""
 
 type Spec = dict[str, Any]
 """A Vega-Lite specification."""
@@ -75,15 +79,23 @@ def pareto_front(variants: Sequence[VariantResult]) -> frozenset[str]:
     return frozenset(front)
 
 
-def undrawn(variants: Sequence[VariantResult], picture: Picture) -> dict[str, str]:
+def undrawn(
+    variants: Sequence[VariantResult], picture: Picture, spent: Mapping[str, Spending] = MappingProxyType({})
+) -> dict[str, str]:
     """Why each variant that a picture cannot show is not in it, by its name.
 
     Args:
         variants: those of one dataset.
-        picture: `cost` for `cost_against_pass_rate`, `complete` for `cost_to_complete`.
+        picture: `cost` for `cost_against_pass_rate`, `complete` for `cost_to_complete`, `money` for
+            `where_the_money_goes`.
+        spent: what the attempts of each variant were spent on.
     """
     reasons: dict[str, str] = {}
     for one in variants:
+        if picture == "money":
+            if not _shares(spent.get(one.variant)):
+                reasons[one.variant] = "the cost of no attempt is known"
+            continue
         estimate = one.cost_per_attempt_usd if picture == "cost" else one.cost_to_complete_usd
         if picture == "cost" and not _drawable(one.pass_rate):
             reasons[one.variant] = one.pass_rate.reason or "its pass rate is not known"
@@ -168,20 +180,90 @@ def cost_to_complete(variants: Sequence[VariantResult]) -> Spec | None:
     return _spec(chart.properties(width=_WIDTH, height=alt.Step(44)))
 
 
-def write_charts(folder: Path, variants: Mapping[str, Sequence[VariantResult]]) -> None:
-    """Writes each dataset's pictures as Vega-Lite specs with their data: `NAME-cost.vl.json`, `NAME-complete.vl.json`.
+def where_the_money_goes(variants: Sequence[VariantResult], spent: Mapping[str, Spending]) -> Spec | None:
+    """What an attempt's cost was spent on: a stacked bar per variant, in US dollars per attempt.
 
-    What cannot be drawn has no file; one of an earlier time is removed.
+    What is below 0 (recorded costs under what prices explain) cannot be stacked: it is in the numbers only.
+
+    Args:
+        variants: those of one dataset.
+        spent: by variant.
+
+    Returns:
+        None when no variant's cost is known.
+    """
+    import altair as alt
+
+    names = fmt.short_names(variants)
+    kinds = (*KINDS, REST)
+    rows: list[dict[str, Any]] = [
+        {"key": at, "label": _label(names[one.variant]), "part": part, "order": kinds.index(part), "usd": usd}
+        for at, one in enumerate(variants)
+        for part, usd in _shares(spent.get(one.variant)).items()
+    ]
+    if not rows:
+        return None
+    shown = [kind for kind in kinds if any(row["part"] == kind for row in rows)]
+    whole = [sum(row["usd"] for row in rows if row["key"] == at) for at in range(len(variants))]
+    axis = _Axis(log=False, low=0, high=(max(whole) or 1.0) * 1.02)
+    y = alt.Y("key:N", sort=list(range(len(variants))), axis=None)
+    chart = alt.layer(
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(size=14, yOffset=9, stroke="currentColor", strokeWidth=0.5)
+        .encode(
+            x=alt.X(
+                "usd:Q", stack="zero", scale=axis.scale(), title="US dollars per attempt, by what for", axis=axis.vega()
+            ),
+            y=y,
+            order=alt.Order("order:Q"),
+            color=alt.Color(
+                "part:N",
+                scale=alt.Scale(domain=shown, range=[(*PALETTE, _GREY)[kinds.index(kind)] for kind in shown]),
+                legend=alt.Legend(
+                    orient="top", title=None, labelColor="currentColor", symbolType="square", columns=4, labelLimit=200
+                ),
+            ),
+        ),
+        alt.Chart(alt.Data(values=[row for row in rows if row["order"] == _first(rows, row["key"])]))
+        .mark_text(align="left", dy=-8, fontSize=_FONT)
+        .encode(x=alt.value(0), y=y, text="label:N"),
+    )
+    return _spec(chart.properties(width=_WIDTH, height=alt.Step(44)))
+
+
+def _shares(one: Spending | None) -> dict[str, float]:
+    """The parts that can be stacked."""
+    return {} if one is None else {kind: usd for kind, usd in one.parts.items() if usd > 0}
+
+
+def _first(rows: Sequence[Mapping[str, Any]], key: int) -> int:
+    return min(row["order"] for row in rows if row["key"] == key)
+
+
+def write_charts(
+    folder: Path,
+    variants: Mapping[str, Sequence[VariantResult]],
+    spent: Mapping[str, Mapping[str, Spending]] = MappingProxyType({}),
+) -> None:
+    """Writes each dataset's pictures as Vega-Lite specs with their data.
+
+    They are `NAME-cost.vl.json`, `NAME-complete.vl.json` and `NAME-money.vl.json`. What cannot be drawn has no file;
+    one of an earlier time is removed.
 
     Args:
         folder: an existing one.
         variants: by dataset.
+        spent: what the attempts of each variant were spent on, by dataset.
 
     Raises:
         OSError: the folder cannot be written to.
     """
     for dataset, several in variants.items():
-        drawn = {"cost": cost_against_pass_rate(several), "complete": cost_to_complete(several)}
+        drawn = {
+            "cost": cost_against_pass_rate(several),
+            "complete": cost_to_complete(several),
+            "money": where_the_money_goes(several, spent.get(dataset, {})),
+        }
         for picture, spec in drawn.items():
             path = folder / f"{fmt.file_name(dataset)}-{picture}.vl.json"
             if spec is None:

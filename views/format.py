@@ -153,6 +153,15 @@ def probability(p: float | None) -> str:
     return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
+def factor(ratio: float | None) -> str:
+    """How many times as much: `1.23×`, `0.5×`."""
+    if ratio is None or math.isnan(ratio):
+        return UNKNOWN
+    if math.isinf(ratio) or ratio < 0:
+        return _outside(ratio, factor)
+    return f"{ratio:,.0f}×" if ratio >= 1000 else f"{ratio:.3g}×"
+
+
 def difference(value: float | None, form: Form) -> str:
     """A signed difference: `+$0.0123`, `−4.2 s`; no difference has no sign."""
     return f"+{form(value)}" if value is not None and value > 0 else form(value)
@@ -231,7 +240,15 @@ def file_name(name: str) -> str:
 
     Different names give different files, also where a file system does not tell capitals from small letters.
     """
-    kept = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")[:80]
-    if kept == name:
-        return kept
-    return f"{kept or 'unnamed'}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    kept = slug(name)
+    return kept if kept == name else f"{kept}-{short_hash(name)}"
+
+
+def slug(name: str) -> str:
+    """What of a hostile name can be the name of a file, in at most 80 characters."""
+    return re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")[:80] or "unnamed"
+
+
+def short_hash(*names: str) -> str:
+    """Eight hexadecimal digits that stand for some names, half characters among them."""
+    return hashlib.sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:8]

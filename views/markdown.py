@@ -67,7 +67,7 @@ def _variant(one: VariantResult, name: str) -> tuple[str, ...]:
 
 def _metric(one: PairMetric) -> tuple[str, ...]:
     name = METRIC_NAMES[one.metric]
-    ratio = "" if one.ratio is None else f" (× {one.ratio:.3g})"
+    ratio = "" if one.ratio is None else f" ({fmt.factor(one.ratio)})"
     return (
         name.name,
         escaped(f"{fmt.difference(one.difference, name.form)}{ratio}"),

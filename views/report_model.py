@@ -9,7 +9,8 @@ from datetime import datetime
 import pandas as pd
 
 from adapter.trial import Severity
-from views.results import Comparison, VariantResult
+from views.results import Comparison, Spread, VariantResult
+from views.spending import Spending
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class Report:
         findings: about the data, grouped by code.
         left_out: what is not in the numbers, and why.
         verdicts: totals per criterion and rule; empty when nothing was judged or nothing flagged.
+        spending: what attempts were spent on, by dataset and variant; empty where that was not asked for.
+        behaviour: how the variants work (`views.tables.BEHAVIOUR`), by dataset and variant; likewise.
         retries_lost: attempts that Harbor threw away and tried again: what they cost is not known.
         product_version: of the product that wrote the page.
         made_at: when the page was made.
@@ -91,6 +94,10 @@ class Report:
     findings: tuple[FindingGroup, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     verdicts: tuple[VerdictTotal, ...] = ()
+    spending: Mapping[str, Mapping[str, Spending]] = field(default_factory=dict[str, dict[str, Spending]])
+    behaviour: Mapping[str, Mapping[str, Mapping[str, Spread]]] = field(
+        default_factory=dict[str, dict[str, dict[str, Spread]]]
+    )
     retries_lost: int = 0
     product_version: str = ""
     made_at: datetime | None = None

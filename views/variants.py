@@ -173,6 +173,18 @@ def variant_costs(table: pd.DataFrame) -> list[VariantCost]:
     return [_variant_cost(dict(zip(known.columns, row, strict=True))) for row in known.itertuples(index=False)]
 
 
+def behaviour_of(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Spread]]]:
+    """How each variant works (`views.tables.BEHAVIOUR`), by dataset and variant.
+
+    Args:
+        table: rows of `views.tables.VARIANTS`.
+    """
+    found: dict[str, dict[str, dict[str, Spread]]] = {}
+    for one in variant_costs(table):
+        found.setdefault(one.dataset, {})[one.variant] = one.behaviour
+    return found
+
+
 def _variant_cost(row: Row) -> VariantCost:
     plain = {name: row[name] for name in VariantCost.model_fields if name in row and name not in SPENT}
     return VariantCost.model_validate(
