@@ -34,13 +34,13 @@ class ViewRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredView:
-    """A dashboard as it is stored; `parts` are the ids of its sections, `text` its widgets of Markdown."""
+    """A dashboard as it is stored; `parts` are its sections' titles by their ids, `text` its Markdown."""
 
     id: str
     name: str
     description: str
     type: str | None
-    parts: frozenset[str]
+    parts: dict[str, str]
     text: str
 
 
@@ -115,7 +115,7 @@ class Dashboards:
         return stored.id, not same_sections
 
     def all(self, prefix: str) -> list[StoredView]:
-        """Those whose names begin so, by name.
+        """Those whose names begin so, by name, whoever made them.
 
         Raises:
             IncompleteError: Opik refuses, or is still in trouble after the last try.
@@ -157,6 +157,6 @@ def _view(one: Dashboard) -> StoredView:
         name=one.name,
         description=one.description or "",
         type=one.type,
-        parts=frozenset(str(section.get("id")) for section in sections),
+        parts={str(section.get("id")): str(section.get("title")) for section in sections},
         text="\n\n".join(text for text in texts if isinstance(text, str)),
     )

@@ -101,6 +101,22 @@ class OpikReader:
         items = self._rest.rows("the items of an experiment", FoundItem, page)
         return (item.trace_id for item in items if item.experiment_id == experiment.id)
 
+    def projects(self) -> dict[str, str]:
+        """The names of all projects, by id.
+
+        Raises:
+            IncompleteError: Opik refuses, or is still in trouble after the last try.
+        """
+        found: dict[str, str] = {}
+        for number in itertools.count(1):
+            answer = self._rest.call(
+                "the list of projects", lambda api, number=number: api.projects.find_projects(page=number, size=_PAGE)
+            )
+            found |= {one.id: one.name for one in answer.content or [] if one.id is not None}
+            if len(answer.content or []) < _PAGE:
+                return found
+        return found
+
     def _experiments(self, name: str) -> Iterator[ExperimentPublic]:
         """Those whose names hold this one."""
         for number in itertools.count(1):

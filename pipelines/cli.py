@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from pipelines import cli_calibrate, cli_compare, cli_judge
+from pipelines import cli_calibrate, cli_compare, cli_judge, cli_views
 from pipelines.cli_options import (
     AllowUnequal,
     Jobs,
@@ -231,23 +231,27 @@ def upload(
 app.command()(cli_judge.judge)
 app.command()(cli_compare.compare)
 app.command()(cli_calibrate.calibrate)
+app.add_typer(cli_views.views, name="views")
 
 
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(help="The port on 127.0.0.1.", min=1, max=65535, metavar="PORT")] = 5173,
+    opik: Annotated[
+        str | None,
+        typer.Option(
+            help="Show the pages of what the Opik at this address holds.",
+            metavar="URL",
+            show_default="the embedded store, which is run",
+        ),
+    ] = None,
+    prices: Prices = None,
 ) -> None:
-    """Run the embedded store on its own, with its pages: the saved views' addresses open there."""
-    from adapter.embedded_opik import StoreError
-    from adapter.embedded_opik import serve as serve_store
-    from adapter.errors import BadInputError
-    from adapter.opik_connection import store_path
+    """Run the embedded store with its pages: saved views open there, and reports on what it holds, as it is now."""
+    from adapter.prices import PriceBook
+    from pipelines.serving import serve as serve_pages
 
-    where = f"The embedded store is at http://127.0.0.1:{port}/ (its API at /api). Ctrl-C ends it."
-    try:
-        serve_store(store_path(), port, lambda: typer.echo(where, err=True))
-    except StoreError as error:
-        raise BadInputError(str(error), error.hint) from error
+    serve_pages(port, opik, PriceBook.of(prices), lambda said: typer.echo(said, err=True))
 
 
 convert = typer.Typer(

@@ -29,12 +29,13 @@ from pipelines.summary import report_of, without_source
 from pipelines.tables import write_tables
 from pipelines.trial_view import TrialViews, traces_by_name
 from views.charts import write_charts
-from views.comparisons import KINDS, compare
+from views.comparisons import KINDS, NO_JUDGES, compare
+from views.error_rates import ErrorRates
 from views.flat import csv_tables
 from views.headline import nothing_compared
 from views.markdown import markdown
 from views.report import Look, Pages, Site, write_report
-from views.results import By, VariantResult
+from views.results import By, Comparison, VariantResult
 from views.spending import spending
 from views.variants import behaviour_of
 
@@ -126,18 +127,14 @@ def compare_all(request: CompareRequest, bars: Bars) -> CompareResult:
             found = gather_jobs(jobs, request.grading, book, store, bars)
         else:
             found = gather_stored(request.experiments, project, book, connection, bars)
-        standing = found.notes.standings()
-        found.skipped.extend(without_source(standing))
-        trials = found.notes.trials(standing)
         kinds = KINDS if request.by is None else (request.by,)
-        comparisons = compare(trials, kinds=kinds, allow_unequal=request.allow_unequal, judges=judges)
+        done = compared(found, kinds=kinds, allow_unequal=request.allow_unequal, judges=judges)
+        trials, variants, comparisons, tables = done.trials, done.variants, done.comparisons, done.tables
         bars.stage("Compare", "comparisons", len(comparisons))(len(comparisons))
         if jobs:
             save_scores(trials, found.experiments, store, found.written)
         saving = bars.stage("Save", "views", len(comparisons))
-        variants = variants_by_dataset(trials, judges)
         views = save_views(comparisons, variants, trials, found.experiments, found.traces, store, found.written, saving)
-        tables = all_tables(found.notes, trials)
         saved = with_fingerprints(views.comparisons, tables["variants"])
         look = TrialViews(traces_by_name(trials, found.traces), connection, book)
         report = _write(request.files, found, trials, variants, saved, tables, look)
@@ -160,6 +157,49 @@ def compare_all(request: CompareRequest, bars: Bars) -> CompareResult:
             charts=_text(request.files.charts),
             exit_code=ExitCode.INCOMPLETE if any(one.is_open for one in found.skipped) else ExitCode.DONE,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What some trials come to.
+
+    Attributes:
+        trials: their table.
+        variants: by dataset.
+        comparisons: all that they allow.
+        tables: all tables, by name.
+    """
+
+    trials: pd.DataFrame
+    variants: dict[str, tuple[VariantResult, ...]]
+    comparisons: list[Comparison]
+    tables: dict[str, pd.DataFrame]
+
+
+def compared(
+    found: Gathered,
+    *,
+    kinds: Sequence[By] = KINDS,
+    allow_unequal: bool = False,
+    judges: Mapping[str, ErrorRates] = NO_JUDGES,
+) -> Compared:
+    """Makes every comparison that the trials allow. Regrades whose attempt is missing are named among the skipped.
+
+    Args:
+        found: the trials.
+        kinds: what is compared.
+        allow_unequal: whether verdicts are given where variants were not run alike.
+        judges: how often each judge errs.
+    """
+    standing = found.notes.standings()
+    found.skipped.extend(without_source(standing))
+    trials = found.notes.trials(standing)
+    return Compared(
+        trials=trials,
+        variants=variants_by_dataset(trials, judges),
+        comparisons=compare(trials, kinds=kinds, allow_unequal=allow_unequal, judges=judges),
+        tables=all_tables(found.notes, trials),
+    )
 
 
 def with_fingerprints(saved: Sequence[SavedComparison], variants: pd.DataFrame) -> list[SavedComparison]:

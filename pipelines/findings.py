@@ -10,8 +10,12 @@ from pipelines.results import FindingCount
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
 
+def _place(trial: str, finding: Finding) -> tuple[str, int]:
+    return trial, finding.step or 0
+
+
 class FindingCounter:
-    """Counts the findings of trials; of each code it keeps the first finding as the example."""
+    """Counts the findings of trials; of each code the example is that of the first trial by name, however they come."""
 
     def __init__(self) -> None:
         self._count: Counter[str] = Counter()
@@ -21,7 +25,9 @@ class FindingCounter:
         """Counts a trial's findings; nothing else of the trial is kept."""
         for finding in trial.findings:
             self._count[finding.code] += 1
-            self._example.setdefault(finding.code, (trial.name, finding))
+            known = self._example.get(finding.code)
+            if known is None or _place(trial.name, finding) < _place(*known):
+                self._example[finding.code] = (trial.name, finding)
 
     def counts(self) -> list[FindingCount]:
         """One entry per code, the most severe first and of those the most frequent."""

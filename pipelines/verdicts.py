@@ -14,11 +14,11 @@ type _Kind = tuple[str, str, str]
 
 
 class VerdictCounter:
-    """Counts flagged steps by criterion, category and judge; of each kind it keeps the first as the example."""
+    """Counts flagged steps by criterion, category and judge; of each kind the example is the first one by trial and step."""
 
     def __init__(self) -> None:
         self._count: Counter[_Kind] = Counter()
-        self._example: dict[_Kind, str] = {}
+        self._example: dict[_Kind, tuple[str, int, str]] = {}
 
     def add(self, verdicts: Iterable[Verdict]) -> None:
         """Counts those of these verdicts that flag a step."""
@@ -27,7 +27,8 @@ class VerdictCounter:
                 continue
             kind = (verdict.criterion, "" if verdict.category is None else verdict.category.value, verdict.by)
             self._count[kind] += 1
-            self._example.setdefault(kind, f"{verdict.trial}, step {verdict.step}: {verdict.explanation}")
+            example = (verdict.trial, verdict.step, verdict.explanation)
+            self._example[kind] = min(self._example.get(kind, example), example)
 
     def counts(self) -> list[VerdictCount]:
         """One entry per kind."""
@@ -38,7 +39,8 @@ class VerdictCounter:
 
     def totals(self) -> list[VerdictTotal]:
         """The same with an example each, for the report."""
+        examples = {kind: f"{trial}, step {step}: {said}" for kind, (trial, step, said) in self._example.items()}
         return [
-            VerdictTotal(criterion, f"{category} ({by})", count, self._example[criterion, category, by])
+            VerdictTotal(criterion, f"{category} ({by})", count, examples[criterion, category, by])
             for (criterion, category, by), count in sorted(self._count.items())
         ]

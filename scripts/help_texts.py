@@ -30,6 +30,7 @@ from pipelines.label_export import ExportResult
 from pipelines.results import RunResult
 from pipelines.run_history import RunComparison, RunList
 from pipelines.stored_results import UploadResult
+from pipelines.view_results import DeletedViews, OpenedView, ShownView, ViewList
 from views.kilo_record import KiloRecord
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +42,11 @@ COMMANDS = (
     ("upload",),
     ("judge",),
     ("compare",),
+    ("views",),
+    ("views", "list"),
+    ("views", "show"),
+    ("views", "open"),
+    ("views", "delete"),
     ("calibrate",),
     ("convert", "kilo"),
     ("serve",),
@@ -53,6 +59,10 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "upload": UploadResult,
     "judge": JudgeResult,
     "compare": CompareResult,
+    "views-list": ViewList,
+    "views-show": ShownView,
+    "views-open": OpenedView,
+    "views-delete": DeletedViews,
     "judge-batch": BatchResult,
     "judge-collect": CollectResult,
     "judge-dry-run": DryRunResult,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,8 +76,18 @@ def section(name: str, title: str, widgets: Sequence[tuple[Json, int]]) -> Json:
 
 
 def section_id(name: str, title: str) -> str:
-    """The id of a section: by it a dashboard is known to have been made here."""
-    return part_id(name, f"section {title}")
+    """The id of a section: it follows from the title and the dashboard's name, as it is stored."""
+    return part_id(shortened(name), f"section {title}")
+
+
+def is_made_here(name: str, sections: Mapping[str, str]) -> bool:
+    """Whether a dashboard is one of ours: nobody else gives a section such an id.
+
+    Args:
+        name: the dashboard's name.
+        sections: titles by id.
+    """
+    return any(section_id(name, title) == found for found, title in sections.items())
 
 
 def condition(name: str, part: str, field: str, value: str, *, kind: str = "string", operator: str = "=") -> Json:

@@ -12,9 +12,9 @@ from adapter.embedded_opik.errors import StoreError
 
 if TYPE_CHECKING:
     from adapter.embedded_opik.app import create_app
-    from adapter.embedded_opik.server import EmbeddedOpik, PortInUseError, serve
+    from adapter.embedded_opik.server import EmbeddedOpik, PortInUseError, serve, serve_pages
 
-__all__ = ["EmbeddedOpik", "PortInUseError", "StoreError", "create_app", "serve"]
+__all__ = ["EmbeddedOpik", "PortInUseError", "StoreError", "create_app", "serve", "serve_pages"]
 
 
 def __getattr__(name: str) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -49,7 +49,11 @@ WORKSPACE = "default"
 
 
 def create_app(
-    path: Path, *, ingestion_window: timedelta | None = None, clock: Callable[[], datetime] = utc_now
+    path: Path,
+    *,
+    ingestion_window: timedelta | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    beside: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """The embedded store over one SQLite file.
 
@@ -62,6 +66,7 @@ def create_app(
         ingestion_window: Refuse a trace or span id whose embedded time is further than this from now, as Opik
             Cloud does (24 hours there). None, as in a self-hosted Opik: any time will do.
         clock: Returns the current time, with a time zone.
+        beside: Further pages, which come before the store's own.
 
     Raises:
         StoreError: The file cannot be opened.
@@ -99,7 +104,9 @@ def create_app(
     def not_here(path: str, request: Request) -> Response:
         return JSONResponse({"errors": [f"{request.method} /{path} is not in the embedded store"]}, 501)
 
-    app.include_router(pages.router(store))
+    for router in beside:
+        app.include_router(router)
+    app.include_router(pages.router(store, has_reports=bool(beside)))
     return app
 
 

@@ -77,8 +77,13 @@ def links(store: Store) -> APIRouter:
     return api
 
 
-def router(store: Store) -> APIRouter:
-    """The pages. They only read, and hold no script."""
+def router(store: Store, *, has_reports: bool = False) -> APIRouter:
+    """The pages. They only read, and hold no script.
+
+    Args:
+        store: what they show.
+        has_reports: whether there are pages at `/reports/`, too.
+    """
     pages = APIRouter(include_in_schema=False)
 
     @pages.get("/")
@@ -93,7 +98,8 @@ def router(store: Store) -> APIRouter:
                 "WHERE ? IS NULL OR project_id = ? ORDER BY last_updated_at DESC LIMIT 1000",
                 (project_id, project_id),
             ).fetchall()
-        return _page("views.html", workspace=workspace, views=[dict(row) for row in rows])
+        views = [dict(row) for row in rows]
+        return _page("views.html", workspace=workspace, views=views, has_reports=has_reports)
 
     @pages.get("/{workspace}/dashboards/{dashboard_id}")
     @pages.get("/opik/{workspace}/dashboards/{dashboard_id}")

@@ -6,18 +6,21 @@ import contextlib
 import errno
 import socket
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from adapter.embedded_opik.app import create_app
 from adapter.embedded_opik.db import utc_now
 from adapter.embedded_opik.errors import StoreError
+from adapter.embedded_opik.guard import Guard
+from adapter.embedded_opik.throttle import Throttle
 
 HOST = "127.0.0.1"
 _READY_SECONDS = 30.0
@@ -109,8 +112,16 @@ class EmbeddedOpik:
         self.stop()
 
 
-def serve(path: Path, port: int, listening: Callable[[], None] = lambda: None) -> None:
-    """Run the store in the foreground until Ctrl-C; `listening` is called once the port and the file are open.
+def serve(
+    path: Path, port: int, listening: Callable[[], None] = lambda: None, beside: Sequence[APIRouter] = ()
+) -> None:
+    """Run the store in the foreground until Ctrl-C.
+
+    Args:
+        path: The SQLite file of the store.
+        port: The port to take.
+        listening: Called once the port and the file are open.
+        beside: Further pages that it shows.
 
     Raises:
         PortInUseError: Another program listens on the port.
@@ -118,10 +129,32 @@ def serve(path: Path, port: int, listening: Callable[[], None] = lambda: None) -
     """
     listener = _listen(port)
     try:
-        app = create_app(path)
+        app = create_app(path, beside=beside)
     except StoreError:
         listener.close()
         raise
+    _run(app, listener, listening)
+
+
+def serve_pages(router: APIRouter, port: int, listening: Callable[[], None]) -> None:
+    """Serve pages without a store, in the foreground until Ctrl-C, to this machine alone.
+
+    Args:
+        router: The pages.
+        port: The port to take.
+        listening: Called once the port is open.
+
+    Raises:
+        PortInUseError: Another program listens on the port.
+        StoreError: The port cannot be opened.
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Guard, requests=Counter(), throttle=Throttle())
+    app.include_router(router)
+    _run(app, _listen(port), listening)
+
+
+def _run(app: FastAPI, listener: socket.socket, listening: Callable[[], None]) -> None:
     listening()
     # Uvicorn finishes what it is answering, then raises the interrupt again.
     with contextlib.suppress(KeyboardInterrupt):
