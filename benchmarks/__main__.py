@@ -7,7 +7,20 @@ import sys
 
 os.environ |= {"OPIK_SENTRY_ENABLE": "false", "OPIK_ANALYTICS_ENABLE": "false", "HARBOR_TELEMETRY": "off"}
 
-from benchmarks import cost, data, judge_calls, judge_tokens, reading, redaction, rerun, sending, start, store
+from benchmarks import (
+    calibration,
+    compare,
+    cost,
+    data,
+    judge_calls,
+    judge_tokens,
+    reading,
+    redaction,
+    rerun,
+    sending,
+    start,
+    store,
+)
 
 ALL = {
     "start": start.main,
@@ -17,6 +30,8 @@ ALL = {
     "redaction": redaction.main,
     "store": store.main,
     "cost": cost.main,
+    "compare": compare.main,
+    "calibration": calibration.main,
     "judge-calls": judge_calls.main,
     "judge-tokens": judge_tokens.main,
 }

@@ -55,7 +55,7 @@ def made_up(steps: int) -> Tables:
     per_step = {"trial": names[of_step], "step": step, "call": step}
     verbs = pick([verb.value for verb in Verb])
     return Tables(
-        _table(
+        table(
             TRIALS,
             trials,
             rng,
@@ -70,8 +70,8 @@ def made_up(steps: int) -> Tables:
             llm_calls=np.full(trials, STEPS_PER_TRIAL),
             tool_calls=np.full(trials, STEPS_PER_TRIAL),
         ),
-        _table(STEPS, steps, rng, **per_step),
-        _table(
+        table(STEPS, steps, rng, **per_step),
+        table(
             CALLS,
             steps,
             rng,
@@ -81,7 +81,7 @@ def made_up(steps: int) -> Tables:
             prompt=1_000 * step + rng.integers(0, 1_000, steps),
             is_compaction=rng.random(steps) < 0.01,
         ),
-        _table(
+        table(
             ACTIONS,
             steps,
             rng,
@@ -97,7 +97,7 @@ def made_up(steps: int) -> Tables:
     )
 
 
-def _table(schema: pa.DataFrameSchema, rows: int, rng: np.random.Generator, **given: np.ndarray) -> pd.DataFrame:
+def table(schema: pa.DataFrameSchema, rows: int, rng: np.random.Generator, **given: np.ndarray) -> pd.DataFrame:
     """A table of all columns of a schema: those that are given, and others of the right dtype."""
     anything = {
         "Int64": lambda: rng.integers(1, 5_000, rows),

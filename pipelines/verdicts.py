@@ -14,7 +14,7 @@ type _Kind = tuple[str, str, str]
 
 
 class VerdictCounter:
-    """Counts flagged steps by criterion, category and judge; of each kind the example is the first one by trial and step."""
+    """Counts flagged steps by criterion, category and judge; the first of a kind by trial and step is its example."""
 
     def __init__(self) -> None:
         self._count: Counter[_Kind] = Counter()

@@ -356,6 +356,17 @@ def test_no_name_leads_out_of_the_report_s_folder(name: str) -> None:
     assert task_place("a", "b-c") != task_place("a-b", "c")
 
 
+def test_a_regrade_is_among_the_trials_and_in_nothing_else() -> None:
+    report = a_report()
+    again = a_trial(9, a_variant(), task="fix-test", passed=None, regrade_of="job/fix-test__1")
+    trials = pd.concat([report.trials, frame([again], TRIALS)], ignore_index=True)
+    site = Site(replace(report, trials=trials), pages="all")
+    text = Page(site.page("trials.html")).text
+    assert "only grades again job/fix-test__1" in text
+    assert "1 only grade another again" in Page(site.page("index.html")).text
+    assert "job/fix-test__9" not in Page(site.page(task_place(DATASET, "fix-test"))).text
+
+
 def two_versions() -> Report:
     small = a_variant()
     rows = [a_trial(n, small, dataset_version=str(n), task=f"t{n}") for n in (1, 2)]

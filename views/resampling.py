@@ -58,6 +58,11 @@ def _bca(values: tuple[float, ...]) -> tuple[float, float]:
     return float(bounds.low), float(bounds.high)
 
 
+def forget() -> None:
+    """Forgets the intervals that are kept for values that come again: to measure what they take."""
+    _bca.cache_clear()
+
+
 def over_draws(tasks: int, statistic: Callable[[Floats], Floats]) -> Floats:
     """A statistic in each of `RESAMPLES` draws of so many tasks.
 

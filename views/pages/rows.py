@@ -22,11 +22,13 @@ def rows_of(trials: pd.DataFrame) -> list[Row]:
 
     The group is its dataset, with the version where there are several (`views.metrics.by_dataset`).
     """
-    rows: list[Row] = []
-    for group, part in by_dataset(trials).items():
-        full = part.assign(tokens=tokens_in_all(part), group=group)
-        known = full.astype(object).where(full.notna(), None)
-        rows += [dict(zip(known.columns, row, strict=True)) for row in known.itertuples(index=False)]
+    full = trials.assign(tokens=tokens_in_all(trials))
+    known = full.astype(object).where(full.notna(), None)
+    names = set(by_dataset(trials))
+    rows: list[Row] = [dict(zip(known.columns, row, strict=True)) for row in known.itertuples(index=False)]
+    for row in rows:
+        dataset, version = row["dataset"], row["dataset_version"]
+        row["group"] = dataset if dataset in names else f"{dataset}@{version or 'unknown'}"
     return sorted(rows, key=lambda row: (row["group"], row["task"], row["variant"], row["trial"]))
 
 
