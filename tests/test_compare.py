@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,8 @@ def test_what_cannot_be_said_is_said_not_to_be(kilobench: Any, tmp_path: Path, c
         "--json",
         "--report",
         out,
+        "--pages",
+        "all",
         "--markdown",
         out / "x.md",
         "--csv",
@@ -243,9 +246,13 @@ def test_what_cannot_be_said_is_said_not_to_be(kilobench: Any, tmp_path: Path, c
     text = (out / "x.md").read_text()
     assert said in text
     assert "<script" not in text
-    page = (out / "index.html").read_text()
-    assert ">nan" not in page.lower()
-    assert "<script>alert" not in page
+    pages = [one.read_text() for one in out.rglob("*.html")]
+    assert len(pages) > 3
+    for page in pages:
+        assert not re.search(r">[^<]*\b(nan|inf|<na>)\b", page.partition("<script>")[0].lower())
+        assert "<script>alert" not in page
+    if case == "no steps":
+        assert sum("The trial has no step" in page for page in pages) == 2 * len(TASKS)
     for pair in (pair for one in found.json["comparisons"] for pair in one["pairs"]):
         for metric in pair["metrics"]:
             assert metric["reason"] or None not in (metric["low"], metric["high"])
