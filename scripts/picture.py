@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 QUIET = (
+    "--headless",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -16,13 +18,19 @@ QUIET = (
 )
 
 
+def take(browser: Browser, report: Path, picture: Path) -> None:
+    """The first screen of a report, as a PNG."""
+    page = browser.new_page(viewport={"width": 1440, "height": 1330})
+    page.goto(report.as_uri())
+    page.screenshot(path=picture)
+    page.close()
+
+
 def main() -> None:
     """Opens the report in Debian's Chromium and takes its first screen."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(QUIET))
-        page = browser.new_page(viewport={"width": 1440, "height": 1330})
-        page.goto((ROOT / "demo-report" / "index.html").as_uri())
-        page.screenshot(path=ROOT / "docs" / "report.png")
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(QUIET))
+        take(browser, ROOT / "demo-report" / "index.html", ROOT / "docs" / "report.png")
         browser.close()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import REPOSITORY
 from playwright.sync_api import Browser, Page, sync_playwright
 from test_pages import PLANTED, flipping
 from test_report import HEADLINE, HOSTILE, a_report, a_trial, a_variant, hostile_report
@@ -18,8 +20,8 @@ from views.report_model import Report
 from views.tables import TRIALS, frame
 
 CHROMIUM = shutil.which("chromium")
-QUIET = ("--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking")
-QUIETER = ("--disable-component-update", "--disable-sync")
+sys.path.insert(0, str(REPOSITORY / "scripts"))
+from picture import QUIET, take  # noqa: E402
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian: apt-get install chromium)")
 
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *QUIETER])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         yield browser
         browser.close()
 
@@ -174,3 +176,13 @@ def test_a_table_sorts_by_a_column_and_back_and_filters(browser: Browser, tmp_pa
     assert page.locator("table.trials tbody tr:visible").count() == 1
     assert page.get_by_role("status").inner_text().strip() == "1 of 9 rows"
     page.close()
+
+
+def test_the_readme_s_picture_is_taken_of_the_examples_report(browser: Browser, tmp_path: Path, kilobench: Any) -> None:
+    assert kilobench("run", REPOSITORY / "examples" / "jobs", "--report", tmp_path, "--pages", "none").code == 0
+    take(browser, tmp_path / "index.html", tmp_path / "picture.png")
+    shown = (REPOSITORY / "docs" / "report.png").read_bytes()
+    taken = (tmp_path / "picture.png").read_bytes()
+    assert taken[:24] == shown[:24]  # what a PNG begins with, and its width and height
+    # Fonts differ between machines, the page does not: a blank or broken one would be far smaller.
+    assert 0.5 < len(taken) / len(shown) < 2
