@@ -9,6 +9,8 @@ export HARBOR_TELEMETRY = off
 export LITELLM_LOCAL_MODEL_COST_MAP = True
 export OPIK_SENTRY_ENABLE = false
 export OPIK_ANALYTICS_ENABLE = false
+# Nor compile our own modules anew in each of the hundreds of processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format types bench jobs docs lock clean
