@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.apart import apart
 from benchmarks.cost import Tables, table
 from benchmarks.memory import peak_kilobytes
 from views import paired
@@ -155,10 +155,7 @@ def measured(attempts: int) -> dict[str, float]:
 def main() -> None:
     """Measures every size in a process of its own."""
     for attempts in ATTEMPTS:
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.compare", str(attempts)], check=True, stdout=subprocess.PIPE, text=True
-        )
-        found: dict[str, float] = json.loads(done.stdout)
+        found = apart("benchmarks.compare", attempts)
         steps = VARIANTS * TASKS * attempts * STEPS_PER_TRIAL
         print(
             f"compare: {steps:,} steps to overview and comparison pages: {found['all']:.1f} s, {found['ratio']:.2f} "

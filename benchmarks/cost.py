@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from adapter.actions import Verb
+from benchmarks.apart import apart
 from benchmarks.memory import peak_kilobytes
 from views.metrics import by_dataset, variant_results
 from views.tables import ACTIONS, CALLS, STEPS, TRIALS
@@ -141,10 +141,7 @@ def measured(steps: int) -> dict[str, float]:
 def main() -> None:
     """Measures every size in a process of its own."""
     for steps in SIZES:
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.cost", str(steps)], check=True, stdout=subprocess.PIPE, text=True
-        )
-        found: dict[str, float] = json.loads(done.stdout)
+        found = apart("benchmarks.cost", steps)
         print(
             f"cost: {steps:,} steps to variant metrics: {found['metrics']:.2f} s, "
             f"{found['metrics'] / steps * 1e6:.2f} µs per step, {found['ratio']:.1f} times a groupby-sum of one column "
