@@ -19,6 +19,7 @@ type Dump = dict[str, dict[str, list[Any]]]
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _COMMIT = re.compile(r"\b[0-9a-f]{8}\b")
+_SERVER = re.compile(r"http://127\.0\.0\.1:\d+")
 _NOT_CONTENT = ("rowid", "id", "project_id", "created_at", "last_updated_at", "kilobench_job")
 _OF_DASHBOARDS = ("id", "i", "lastModified")
 """Keys of a dashboard's configuration that are made anew each time."""
@@ -59,6 +60,8 @@ class _Reader:
             self._keys[row["id"]] = row["metadata"][KEY]
         self._keys |= {row["id"]: f"dataset {row['name']}" for row in datasets}
         self._keys |= {row["id"]: f"task {row['data']['task']}" for row in items}
+        self._keys |= {row["id"]: f"project {row['name']}" for row in self._rows("projects")}
+        self._keys |= {row["id"]: f"dashboard {row['name']}" for row in self._rows("dashboards")}
         prompts, versions = self._rows("prompts"), self._rows("prompt_versions")
         self._keys |= {row["id"]: f"prompt {row['name']}" for row in prompts}
         for row in versions:
@@ -115,7 +118,7 @@ class _Reader:
         if isinstance(value, list):
             return [self._named(one) for one in value]
         if isinstance(value, str):
-            value = UUID.sub(lambda found: self._keys.get(found[0], found[0]), value)
+            value = UUID.sub(lambda found: self._keys.get(found[0], found[0]), _SERVER.sub("http://here", value))
             return _COMMIT.sub(lambda found: self._commits.get(found[0], found[0]), value)
         return value
 

@@ -269,8 +269,10 @@ def test_the_terminal_and_the_report_say_how_many_were_regraded(kilobench: Any, 
     said = kilobench("run", jobs, "--report", tmp_path / "report").out
     assert "1/1 (1 regraded)" in said
     assert "(regrades among them: 1, at no new cost)" in said
-    page = " ".join((tmp_path / "report" / "index.html").read_text().split())
+    page, trials = (
+        " ".join((tmp_path / "report" / name).read_text().split()) for name in ("index.html", "trials.html")
+    )
     assert "2 count as attempts, 1 only grade another again" in page
     assert "1 by a later grade" in page
-    assert 'only grades again <span class="name">first/a__1</span>' in page
-    assert 'graded by <span class="name">again/a__1</span>' in page
+    assert 'only grades again <span class="name">first/a__1</span>' in trials
+    assert 'graded by <span class="name">again/a__1</span>' in trials
