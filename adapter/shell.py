@@ -10,43 +10,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from adapter.shell_parse import parse
+
 if TYPE_CHECKING:
     from adapter.trial import ToolCall
 
 # Longer commands are scripts: nothing is gained from taking them apart.
 _LONGEST = 4_000
 
-_TOKEN = re.compile(
-    r"""(?P<blank> [ \t\r]++ | \\\n )
-      | (?P<comment> \#[^\n]*+ )
-      | (?P<quiet> [12&]?>[ \t]*+/dev/null(?![^\s;&|]) | 2>&1 )
-      | (?P<join> && | \|\| | [;|\n] )
-      | (?P<word> (?: [^\s;&|<>()'"`$\\] | '[^']*+' | "(?:[^"`$\\]|\$(?!\()|\\.)*+" | \$(?![('"]) | \\. )++ )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
 
 def simple_commands(text: str) -> tuple[tuple[str, ...], ...] | None:
     """The words of each simple command, in order, without its outer quotes; None when it is not that simple."""
     if len(text) > _LONGEST:
         return None
-    commands: list[tuple[str, ...]] = []
-    words: list[str] = []
-    place = 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        if match is None:
-            return None
-        place = match.end()
-        if match.lastgroup == "word":
-            words.append(match.group().strip("'\""))
-        elif match.lastgroup == "join" and words:
-            commands.append(tuple(words))
-            words = []
-    if words:
-        commands.append(tuple(words))
-    return tuple(commands)
+    script = parse(text)
+    return tuple(command.words for command in script.commands) if script.is_plain else None
 
 
 def _words(text: str) -> frozenset[str]:

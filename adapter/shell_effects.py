@@ -8,35 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import dropwhile
 from posixpath import normpath
 
 from adapter.shell import runs_tests, unwrapped
+from adapter.shell_parse import LONGEST, Command, parse
 
-# What a command does stands at its beginning; the rest of a longer one is mostly the text that it writes.
-_LONGEST = 20_000
 _LONGEST_PATH = 1_000
 _LONGEST_FLAG = 200
 # How many scripts within scripts (`bash -c '...'`) are looked into.
 _DEEPEST = 3
 
-_TOKEN = re.compile(
-    r"""(?P<blank> [ \t\r]++ | \\\n )
-      | (?P<comment> \#[^\n]*+ )
-      | (?P<line> \n )
-      | (?P<document> \d?<<-?(?!<) )
-      | (?P<same> \d?[<>]&[\d-] )
-      | (?P<write> (?:\d|&)?>>?\|? )
-      | (?P<read> \d?<(?:<<)? )
-      | (?P<join> && | \|[|&]? | [;&()`] | \$\( )
-      | (?P<word> (?: [^\s;&|<>()'"`$\\] | '[^']*+' | "(?:[^"\\]|\\.)*+" | \$(?!\() | \\. )++ )
-      | (?P<other> . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_QUOTED = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
 _PATCHED = re.compile(r"^(?:\*\*\* (?:Update|Add|Delete) File: |\+\+\+ (?:b/)?)(?P<path>[^\t\n]+)", re.MULTILINE)
 
 
@@ -72,7 +55,7 @@ def shortest(path: str) -> str | None:
 
 def patched_file(text: str) -> str | None:
     """The first file that a patch changes; None where the text is no patch."""
-    found = _PATCHED.search(text[:_LONGEST])
+    found = _PATCHED.search(text[:LONGEST])
     return None if found is None else shortest(found["path"])
 
 
@@ -84,26 +67,11 @@ class _Kind(Enum):
     UNKNOWN = auto()
 
 
-@dataclass(slots=True)
-class _Command:
-    """A simple command.
-
-    Attributes:
-        words: without their quotes.
-        targets: the files that its output goes to.
-        given: the text that it reads, where that stands in the command itself.
-    """
-
-    words: list[str] = field(default_factory=list[str])
-    targets: list[str] = field(default_factory=list[str])
-    given: str = ""
-
-
 def _script_effects(text: str, depth: int) -> tuple[_Kind, Effects]:
     kinds: set[_Kind] = set()
     file = None
     is_test = False
-    for command in _commands(text[:_LONGEST]):
+    for command in parse(text).commands:
         kind, written, tests = _effects(command, depth)
         kinds.add(kind)
         file, is_test = file or written, is_test or tests
@@ -113,42 +81,9 @@ def _script_effects(text: str, depth: int) -> tuple[_Kind, Effects]:
     return _Kind.NEUTRAL, Effects()
 
 
-def _commands(text: str) -> list[_Command]:
-    """The simple commands of a script, in order, each with the here documents that it reads."""
-    commands = [_Command()]
-    awaited: list[tuple[str, _Command]] = []
-    role = "word"
-    place = 0
-    while match := _TOKEN.match(text, place):
-        place, token, kind = match.end(), match.group(), match.lastgroup
-        if kind == "word":
-            word = _QUOTED.sub(lambda found: found[1] or found[2] or found[3] or "", token)
-            match role:
-                case "write":
-                    commands[-1].targets.append(word)
-                case "document":
-                    awaited.append((word, commands[-1]))
-                case "read":
-                    pass
-                case _:
-                    commands[-1].words.append(word)
-            role = "word"
-        elif kind in ("write", "read", "document"):
-            role = kind
-        elif kind in ("join", "line"):
-            commands.append(_Command())
-            role = "word"
-            for delimiter, reader in awaited if kind == "line" else ():
-                end = re.compile(rf"^\t*{re.escape(delimiter)}[ \t\r]*$", re.MULTILINE).search(text, place)
-                reader.given += text[place : end.start() if end else len(text)]
-                place = end.end() if end else len(text)
-            awaited = awaited if kind == "join" else []
-    return [command for command in commands if command.words or command.targets]
-
-
-def _effects(command: _Command, depth: int) -> tuple[_Kind, str | None, bool]:
+def _effects(command: Command, depth: int) -> tuple[_Kind, str | None, bool]:
     """What one command does, which file it writes, and whether it runs tests."""
-    words = unwrapped(tuple(dropwhile(_KEYWORDS.__contains__, command.words)))
+    words = unwrapped(command.words)
     while words[:1] == ("xargs",):
         words = words[1:]
         while words and words[0].startswith("-"):
@@ -211,8 +146,6 @@ _NEUTRAL = _words("""
     : [ [[ basename cd clear date dirname done echo env esac exit export false fi for hash id popd printenv printf pushd
     pwd set seq sleep source test true type uname unset wait whereis which whoami }
 """)
-_KEYWORDS = _words("! do elif else if then until while {")
-"""What may stand before a command."""
 
 
 def _after(words: tuple[str, ...], flag: re.Pattern[str]) -> str | None:
