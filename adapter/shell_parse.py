@@ -21,11 +21,17 @@ _QUOTED = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
 
 _COMMANDS = frozenset({"command", "declaration_command", "unset_command", "test_command"})
 _SUBSTITUTIONS = frozenset({"command_substitution", "process_substitution", "subshell"})
+_SEQUENCES = frozenset(
+    ("program", "compound_statement", "subshell", "do_group", "if_statement", "elif_clause", "else_clause", "case_item")
+)
 _WRITES = frozenset({">", ">>", "&>", "&>>", ">|", ">&"})
 
-_PLAIN_KINDS = frozenset(
-    ["program", "list", "pipeline", "command", "command_name", "word", "number", "string", "string_content", "raw_string", "concatenation", "comment", "simple_expansion", "expansion", "variable_name", "special_variable_name", "variable_assignment", "redirected_statement", "file_redirect", "file_descriptor", "test_command", "test_operator", "unary_expression", "binary_expression", "declaration_command"]
-)
+_PLAIN_KINDS = frozenset({
+    *("program", "list", "pipeline", "command", "command_name", "word", "number", "string", "string_content"),
+    *("raw_string", "concatenation", "comment", "simple_expansion", "expansion", "variable_name"),
+    *("special_variable_name", "variable_assignment", "redirected_statement", "file_redirect", "file_descriptor"),
+    *("test_command", "test_operator", "unary_expression", "binary_expression", "declaration_command"),
+})  # fmt: skip
 _NOT_PLAIN_SIGNS = frozenset({"&", "|&", "<(", ">(", "$(", "`", "(", ")", "((", "[[", "{", "<<<", "<<"})
 
 
@@ -37,7 +43,7 @@ class Command:
         words: without their quotes; assignments before the name among them.
         targets: the files that its output goes to.
         given: the text that it reads, where that stands in the script itself.
-        joined_by: what stands before it: `|`, `&&`, `||`, `;` or nothing.
+        joined_by: what stands before it: `|`, `&&`, `||`, `;`, the end of a line, or nothing.
     """
 
     words: tuple[str, ...]
@@ -114,6 +120,9 @@ class _Walk:
             return None
         last: _Found | None = None
         for child in node.children:
+            if last is not None and child.is_named and not self._join and node.type in _SEQUENCES:
+                # The end of a line is no node of its own.
+                self._join = "\n"
             last = self.visit(child, depth + 1) or last
         return last
 

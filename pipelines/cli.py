@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from pipelines import cli_calibrate, cli_compare, cli_judge, cli_views
+from pipelines import cli_calibrate, cli_compare, cli_investigate, cli_judge, cli_views
 from pipelines.cli_options import (
     AllowUnequal,
     Jobs,
@@ -230,6 +230,7 @@ def upload(
 
 app.command()(cli_judge.judge)
 app.command()(cli_compare.compare)
+app.command()(cli_investigate.investigate)
 app.command()(cli_calibrate.calibrate)
 app.add_typer(cli_views.views, name="views")
 

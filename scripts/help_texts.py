@@ -23,6 +23,7 @@ from pipelines.cost_groups import CostResult
 from pipelines.criteria_list import CriteriaList
 from pipelines.dry_run import DryRunResult
 from pipelines.inspected import InspectResult
+from pipelines.investigate_results import InvestigateResult
 from pipelines.judge_batch import BatchResult
 from pipelines.judge_collect import CollectResult
 from pipelines.judge_results import JudgeResult
@@ -42,6 +43,7 @@ COMMANDS = (
     ("upload",),
     ("judge",),
     ("compare",),
+    ("investigate",),
     ("views",),
     ("views", "list"),
     ("views", "show"),
@@ -59,6 +61,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "upload": UploadResult,
     "judge": JudgeResult,
     "compare": CompareResult,
+    "investigate": InvestigateResult,
     "views-list": ViewList,
     "views-show": ShownView,
     "views-open": OpenedView,

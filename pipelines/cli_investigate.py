@@ -1,0 +1,61 @@
+"""The command `kilobench investigate`: it only wires."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli_options import Json, Opik, PassAt, Prices, Project, Reward, tell
+
+
+def _name(help_: str, metavar: str) -> typer.models.OptionInfo:
+    return typer.Option(help=help_, metavar=metavar, show_default=False)
+
+
+def investigate(
+    jobs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Finished Harbor job folders, or folders of them.",
+            metavar="[JOB]...",
+            show_default="what the project holds",
+        ),
+    ] = None,
+    task: Annotated[str | None, _name("Only failing runs of this task.", "TASK")] = None,
+    trial: Annotated[str | None, _name("Only this failing run: job/trial.", "TRIAL")] = None,
+    against: Annotated[str | None, _name("Compare it with this run.", "TRIAL")] = None,
+    baseline: Annotated[
+        str | None, _name("What passed before: an experiment (dataset/variant/job), a variant or a job.", "NAME")
+    ] = None,
+    candidate: Annotated[str | None, _name("What fails now; likewise.", "NAME")] = None,
+    project: Project = None,
+    opik: Opik = None,
+    reward: Reward = None,
+    pass_at: PassAt = 1.0,
+    prices: Prices = None,
+    json: Json = False,
+) -> None:
+    """Find the step at which failing runs went wrong, each against a run of its task that passed."""
+    from adapter.status import Grading
+    from pipelines.investigate import InvestigateRequest
+    from pipelines.investigate import investigate as find_out
+    from pipelines.progress import Bars
+    from pipelines.terminal_investigate import show
+
+    request = InvestigateRequest(
+        paths=tuple(jobs or ()),
+        task=task,
+        trial=trial,
+        against=against,
+        baseline=baseline,
+        candidate=candidate,
+        project=project,
+        opik=opik,
+        grading=Grading(key=reward, pass_at=pass_at),
+        prices=prices,
+    )
+    result = find_out(request, Bars())
+    tell(result, show, json=json)
+    raise typer.Exit(result.exit_code)

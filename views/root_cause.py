@@ -1,0 +1,89 @@
+"""Which step decided that a run failed: a ranking from judges' verdicts, missed milestones and where the runs part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from views.course import Course, Fault
+from views.divergence import Divergence, Kind, Parted
+
+ALIGNMENT = "alignment"
+"""Who says so where no judge does: the comparison with the other run alone."""
+
+_CATEGORIES = {
+    Kind.STOPPED: "premature stop",
+    Kind.OBSERVATION: "environment fault",
+    Kind.MISSING: "needed step left out",
+    Kind.TOOL: "another action",
+    Kind.ARGUMENTS: "another action",
+    Kind.INSERTED: "another action",
+}
+"""What a divergence is called where no judge names a category."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A step that may have decided the run.
+
+    Attributes:
+        step: of the failing run.
+        category: the kind of mistake.
+        evidence: words that it rests on, each with its step.
+        by: the judge who named it, or `alignment`.
+        weight: how much speaks for it, for ranking alone: it is no probability.
+    """
+
+    step: int
+    category: str
+    explanation: str
+    evidence: tuple[tuple[int, str], ...]
+    better_action: str | None
+    by: str
+    weight: float
+
+
+def causes(failing: Course, parted: Parted | None) -> list[Cause]:
+    """The steps that may have decided a failing run, the likeliest first.
+
+    A judge's worst label up to the divergence counts 3, and a later one 2: it may be what followed. The divergence
+    itself counts 2.5 where it had consequences, and 1 where none shows. Of equals the earlier comes first.
+
+    Args:
+        failing: the run.
+        parted: it beside another run of its task; None where there is none.
+    """
+    divergence = None if parted is None else parted.divergence
+    found = [_of_fault(step, fault, divergence) for step, fault in failing.faults.items()]
+    if divergence is not None and divergence.step_failing is not None and divergence.fault is None:
+        found.append(_of_divergence(divergence, divergence.step_failing))
+    return sorted(found, key=lambda one: (-one.weight, one.step))
+
+
+def _of_fault(step: int, fault: Fault, divergence: Divergence | None) -> Cause:
+    is_later = (
+        divergence is not None
+        and divergence.is_consequential
+        and divergence.step_failing is not None
+        and divergence.step_failing < step
+    )
+    return Cause(
+        step=step,
+        category=fault.category or fault.label,
+        explanation=fault.explanation,
+        evidence=fault.evidence,
+        better_action=fault.better_action,
+        by=fault.by,
+        weight=2.0 if is_later else 3.0,
+    )
+
+
+def _of_divergence(one: Divergence, step: int) -> Cause:
+    return Cause(
+        step=step,
+        category=_CATEGORIES[one.kind],
+        explanation=one.why,
+        evidence=(),
+        better_action=None,
+        by=ALIGNMENT,
+        weight=2.5 if one.is_consequential else 1.0,
+    )
