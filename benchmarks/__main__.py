@@ -17,6 +17,7 @@ from benchmarks import (
     reading,
     redaction,
     rerun,
+    root_cause,
     sending,
     start,
     store,
@@ -32,6 +33,7 @@ ALL = {
     "cost": cost.main,
     "compare": compare.main,
     "calibration": calibration.main,
+    "root-cause": root_cause.main,
     "judge-calls": judge_calls.main,
     "judge-tokens": judge_tokens.main,
 }

@@ -38,7 +38,7 @@ def course(
         passed=passed,
         status="passed" if passed else "failed",
         acts=tuple(made),
-        last_step=last_step or (made[-1].step + 1 if made else None),
+        steps=tuple(range(1, (last_step or (made[-1].step + 1 if made else 0)) + 1)),
         reached=reached or {},
         faults=faults or {},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,36 @@ def test_the_same_actions_with_another_result_are_the_environment() -> None:
     found = part(failing, other).divergence
     assert found is not None
     assert (found.step_failing, found.kind) == (3, Kind.OBSERVATION)
-    assert causes(failing, part(failing, other))[0].category == "environment fault"
+    (cause,) = causes(failing, part(failing, other))
+    assert (cause.step, cause.category) == (4, "ignored error")
+    tests = (act("sh:pytest", step, failed=True) for step in (3, 4))
+    tried = course([*GOOD[:2], *tests], reached={"changed a.py": 2, "final answer": 5})
+    (cause,) = causes(tried, part(tried, other))
+    assert (cause.step, cause.category) == (3, "environment fault")
+
+
+def test_what_is_needless_lets_a_run_fail_only_where_time_ran_out() -> None:
+    needless = replace(fault("redundant", "repeated action"), criterion="efficiency")
+    failing = course(["read:a.py", "sh:ls", *GOOD[1:]], reached=DONE, faults={2: needless})
+    found = part(failing, against()).divergence
+    assert found is None or not found.is_consequential
+    late = part(replace(failing, status="timed_out"), against()).divergence
+    assert late is not None
+    assert (late.step_failing, late.is_consequential) == (2, True)
+
+
+def test_a_file_that_a_pattern_may_have_changed_is_not_missed() -> None:
+    failing = course(["sh:sed s/a/b/ *.py"], reached={"changed *.py": 1, "tests pass": 2, "final answer": 2})
+    found = part(failing, against()).divergence
+    assert found is None or not found.is_consequential
+
+
+def test_a_call_that_failed_in_one_run_alone_and_was_not_tried_again_is_said_last_of_all() -> None:
+    failing = course([GOOD[0], act("edit:a.py=1", 2, failed=True), GOOD[2]], reached=DONE)
+    parted = part(failing, against())
+    assert parted.divergence is not None
+    assert (parted.divergence.step_failing, parted.divergence.is_consequential) == (2, False)
+    assert causes(failing, parted)[0].step == 3
 
 
 def test_a_judges_worst_label_is_a_consequence_where_the_other_run_did_otherwise() -> None:

@@ -58,7 +58,7 @@ class Course:
         passed: None where it is no attempt of the agent.
         status: how it ended.
         acts: of the agent's own steps and its sub-agents', in order; context that was carried over is not among them.
-        last_step: the number of the last step in which the agent acted; None without any.
+        steps: the numbers of the steps in which the agent acted, those without a tool call among them.
         reached: what it got done (`views.milestones`), each with its step.
         faults: the worst labels, by step.
         cost_usd: what the run cost; None where that is not known.
@@ -72,10 +72,15 @@ class Course:
     passed: bool | None
     status: str
     acts: tuple[Act, ...]
-    last_step: int | None
+    steps: tuple[int, ...]
     reached: Mapping[str, int]
     faults: Mapping[int, Fault] = field(default_factory=dict[int, Fault])
     cost_usd: float | None = None
+
+    @property
+    def last_step(self) -> int | None:
+        """The number of the last step in which the agent acted; None without any."""
+        return self.steps[-1] if self.steps else None
 
     @property
     def signatures(self) -> tuple[Signature, ...]:
@@ -113,7 +118,7 @@ def course_of(
         passed=trial.passed,
         status=trial.status.value,
         acts=tuple(acts),
-        last_step=steps[-1].number if steps else None,
+        steps=tuple(step.number for step in steps),
         reached=milestones(trial),
         faults=faults,
         cost_usd=cost_usd,

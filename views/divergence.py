@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 
+from adapter.trial import Status
 from views.alignment import Column, Match, align, similarity
 from views.course import Course, Fault
+from views.milestones import is_reached
 
 
 class Kind(StrEnum):
@@ -27,6 +29,7 @@ class Kind(StrEnum):
     STOPPED = "stopped early"
 
 
+_EFFICIENCY = "efficiency"
 _KINDS = {
     Match.TOOL: Kind.TOOL,
     Match.ARGUMENTS: Kind.ARGUMENTS,
@@ -68,7 +71,8 @@ class Parted:
         similarity: the share of equal acts in the same order, from 0 to 1.
         first: the first place at which they differ; None for runs that are the same, act by act.
         divergence: the earliest with consequences; without one, the last at which the failing run changed something
-            otherwise than the other, which is what both are graded by; without that, None.
+            otherwise than the other, which is what both are graded by; without that, the first call that failed in it
+            alone and was not tried again; else None.
     """
 
     columns: tuple[Column, ...]
@@ -93,7 +97,9 @@ def part(failing: Course, against: Course) -> Parted:
         columns=tuple(columns),
         similarity=similarity(failing.signatures, against.signatures),
         first=None if first is None else pair.at(first, "the first difference", is_consequential=False),
-        divergence=min(found, key=lambda one: (one.place, one.missed is None), default=pair.last_change()),
+        divergence=min(
+            found, key=lambda one: (one.place, one.missed is None), default=pair.last_change() or pair.ignored()
+        ),
     )
 
 
@@ -112,7 +118,8 @@ class _Pair:
         mine, yours = self._failing.acts[column.a], self._against.acts[column.b]
         if mine.content is not None and yours.content is not None and mine.content != yours.content:
             return Kind.ARGUMENTS
-        return Kind.OBSERVATION if None not in (mine.failed, yours.failed) and mine.failed != yours.failed else None
+        # Some harnesses say only what failed.
+        return Kind.OBSERVATION if (mine.failed is True) != (yours.failed is True) else None
 
     def at(
         self,
@@ -126,12 +133,10 @@ class _Pair:
     ) -> Divergence:
         """The divergence at a place."""
         found = kind or self.kind(place) or Kind.OBSERVATION
-        after = self._columns[place:]
-        mine = next((self._failing.acts[one.a].step for one in after if one.a is not None), self._failing.last_step)
-        yours = next((self._against.acts[one.b].step for one in after if one.b is not None), self._against.last_step)
+        mine = _step_at(self._failing, [one.a for one in self._columns], place)
         return Divergence(
             step_failing=self._failing.last_step if found is Kind.STOPPED else mine,
-            step_against=yours,
+            step_against=_step_at(self._against, [one.b for one in self._columns], place),
             place=place,
             kind=found,
             is_consequential=is_consequential,
@@ -150,13 +155,23 @@ class _Pair:
             return self.at(place, why, is_consequential=False)
         return None
 
+    def ignored(self) -> Divergence | None:
+        """The first place at which a call of the failing run fails and the other run's does not, with no second try."""
+        for place, column in enumerate(self._columns):
+            if column.a is None or self.kind(place) is not Kind.OBSERVATION or not self._failing.acts[column.a].failed:
+                continue
+            act = self._failing.acts[column.a]
+            later = [one for one in self._failing.acts[column.a + 1 :] if one.signature == act.signature]
+            if not later:
+                why = f"{act.signature} fails at step {act.step} and not in the other run, and is not tried again"
+                return self.at(place, why, is_consequential=False)
+        return None
+
     def missed(self) -> list[Divergence]:
         """Where the other run did what the failing one never got done."""
         found: list[Divergence] = []
         for name, step in self._against.reached.items():
-            if name in self._failing.reached:
-                continue
-            if not self._columns:
+            if not self._columns or "*" in name or is_reached(name, self._failing.reached):
                 continue
             place = self._done_at(step)
             why = f"the other run reaches “{name}” at its step {step}, and this one never does"
@@ -182,6 +197,9 @@ class _Pair:
         """Where the failing run did what a judge gives the worst label, and the other run did not do the same."""
         found: list[Divergence] = []
         for step, fault in self._failing.faults.items():
+            if fault.criterion == _EFFICIENCY and self._failing.status != Status.TIMED_OUT.value:
+                # What was needless costs money, and lets no run fail that has time enough.
+                continue
             place = self._place_of(step, self._failing, self._of_failing)
             is_last = step == self._failing.last_step
             if place is None and is_last and self._columns:
@@ -197,6 +215,11 @@ class _Pair:
     def _place_of(self, step: int, run: Course, places: dict[int, int]) -> int | None:
         """Where the acts of a step begin; None where it has none."""
         return next((places[at] for at, act in enumerate(run.acts) if act.step == step), None)
+
+
+def _step_at(run: Course, acts: Sequence[int | None], place: int) -> int | None:
+    """The step of a run at a place of the alignment; where it has no act there, the one with which it goes on."""
+    return next((run.acts[act].step for act in acts[place:] if act is not None), run.last_step)
 
 
 def nearest(failing: Course, runs: Sequence[Course]) -> Course | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 
 from adapter.actions import Verb, effects, failed, target, verb
 from adapter.shell import is_check, runs_tests, unwrapped
@@ -20,6 +21,8 @@ _ASKERS = frozenset({"curl", "wget", "http", "nc"})
 _HERE = re.compile(r"\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\d+)?")
 _NO_ANSWER = re.compile(r"connection refused|failed to connect|could not connect|timed out|empty reply", re.IGNORECASE)
 FINAL_ANSWER = "final answer"
+CHANGED = "changed "
+"""What the names of changed files begin with; a pattern stands for every file that it matches."""
 
 
 def milestones(trial: Trial) -> dict[str, int]:
@@ -39,12 +42,22 @@ def milestones(trial: Trial) -> dict[str, int]:
     return reached
 
 
+def is_reached(name: str, reached: Iterable[str]) -> bool:
+    """Whether a milestone is among those that were reached, or is a file that a pattern among them matches."""
+    return any(one == name or (one.startswith(CHANGED) and fnmatchcase(name, one)) for one in reached)
+
+
 def _of_call(call: ToolCall) -> Iterator[str]:
     if failed(call):
         return
     done = effects(call)
     if done.writes and done.file is not None:
-        yield f"changed {_place(done.file)}"
+        yield f"{CHANGED}{_place(done.file)}"
+    elif done.writes and verb(call) is Verb.SH:
+        # Which files `sed -i ... src/*.py` changes is not said, and any of them may be meant.
+        for word in (target(call) or "").split():
+            if "*" in word and "/" not in word.partition("*")[2]:
+                yield f"{CHANGED}{_place(word)}"
     if verb(call) is not Verb.SH:
         return
     # Of several commands the harness tells the last one's status: the others' are not known.

@@ -55,7 +55,7 @@ def causes(failing: Course, parted: Parted | None) -> list[Cause]:
     divergence = None if parted is None else parted.divergence
     found = [_of_fault(step, fault, divergence) for step, fault in failing.faults.items()]
     if divergence is not None and divergence.step_failing is not None and divergence.fault is None:
-        found.append(_of_divergence(divergence, divergence.step_failing))
+        found.append(_of_divergence(divergence, divergence.step_failing, failing))
     return sorted(found, key=lambda one: (-one.weight, one.step))
 
 
@@ -77,10 +77,18 @@ def _of_fault(step: int, fault: Fault, divergence: Divergence | None) -> Cause:
     )
 
 
-def _of_divergence(one: Divergence, step: int) -> Cause:
+def _of_divergence(one: Divergence, step: int, failing: Course) -> Cause:
+    category = _CATEGORIES[one.kind]
+    acts = [act for act in failing.acts if act.step == step]
+    if one.kind is Kind.OBSERVATION and any(act.failed for act in acts):
+        tries = {act.signature for act in failing.acts if act.step > step}
+        following = next((number for number in failing.steps if number > step), None)
+        if following is not None and tries.isdisjoint(act.signature for act in acts if act.failed):
+            # That a call fails may be nobody's mistake; to go on as if it had not is one.
+            step, category = following, "ignored error"
     return Cause(
         step=step,
-        category=_CATEGORIES[one.kind],
+        category=category,
         explanation=one.why,
         evidence=(),
         better_action=None,
