@@ -10,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -156,7 +156,7 @@ def speed() -> None:
             Levenshtein.distance(a, b)
         ratios.append((aligned - begun) / ((time.perf_counter() - aligned) / 50))
     short = [a[place : place + 100] for place in range(0, 900, 10)]
-    for one, other in zip(short, short[1:], strict=False):
+    for one, other in pairwise(short):
         align(one, other)
     before = peak_kilobytes()
     for number in range(2_000):

@@ -82,7 +82,12 @@ def test_the_same_actions_with_another_result_are_the_environment() -> None:
     assert (cause.step, cause.category) == (4, "ignored error")
     tests = (act("sh:pytest", step, failed=True) for step in (3, 4))
     tried = course([*GOOD[:2], *tests], reached={"changed a.py": 2, "final answer": 5})
-    (cause,) = causes(tried, part(tried, other))
+    assert causes(tried, part(tried, other))[0].step == 5  # after the last try
+    ended = course(
+        [*GOOD[:2], act("sh:pytest", 3, failed=True)], reached=dict.fromkeys(DONE, 2) | {"x": 1}, last_step=3
+    )
+    del ended.reached["tests pass"]  # pyright: ignore[reportIndexIssue]
+    (cause,) = causes(ended, part(ended, other))
     assert (cause.step, cause.category) == (3, "environment fault")
 
 

@@ -14,7 +14,7 @@ from itertools import combinations
 
 from adapter.trial import Status
 from views.alignment import Column, Match, align, similarity
-from views.course import Course, Fault
+from views.course import Act, Course, Fault
 from views.milestones import is_reached
 
 
@@ -177,11 +177,23 @@ class _Pair:
             why = f"the other run reaches “{name}” at its step {step}, and this one never does"
             if self.kind(place) in (None, Kind.OBSERVATION):
                 # The same act, and nothing came of it: what parted them lies before, if anything does.
-                before = (one for one in range(place, -1, -1) if self.kind(one) not in (None, Kind.OBSERVATION))
+                before = (one for one in range(place, -1, -1) if self._may_cause(one, place))
                 place = next(before, place)
             if self.kind(place) is not None:
                 found.append(self.at(place, why, missed=name))
         return found
+
+    def _may_cause(self, before: int, place: int) -> bool:
+        """Whether a difference may be why the same act came out otherwise later: more tries of that act are none."""
+        if self.kind(before) in (None, Kind.OBSERVATION):
+            return False
+        tried = {act.signature for act in self._acts(place)}
+        return any(act.signature not in tried for act in self._acts(before))
+
+    def _acts(self, place: int) -> list[Act]:
+        column = self._columns[place]
+        mine = [] if column.a is None else [self._failing.acts[column.a]]
+        return mine if column.b is None else [*mine, self._against.acts[column.b]]
 
     def _done_at(self, step: int) -> int:
         """Where the other run's step stands, at that of its acts in whose place the failing run did something else."""
