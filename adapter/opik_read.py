@@ -229,4 +229,5 @@ def _stored(row: TracePublic | _FoundSpan, scores: list[FeedbackScorePublic] | N
         start_time=row.start_time,
         has=frozenset(),
         trace_id=trace_id,
+        parent_id=row.parent_span_id if isinstance(row, _FoundSpan) else None,
     )

@@ -194,6 +194,21 @@ class OpikStore:
 
         self._note(self.rest.send(f"the update of {row.key}", [row], put), lambda row: row.key)
 
+    def tag_span(self, span: Stored, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+        """Gives a stored span these tags beside those that it has, and takes others from it."""
+
+        def put(api: OpikApi) -> None:
+            api.spans.update_span(
+                span.id,
+                trace_id=span.trace_id,
+                parent_span_id=span.parent_id,
+                project_name=self.project,
+                tags_to_add=list(add),
+                tags_to_remove=list(remove),
+            )
+
+        self.rest.call("a span's tags", put)
+
     def delete_traces(self, row_ids: Sequence[str]) -> None:
         """Removes traces with their spans and scores; spans also where their trace is gone already."""
         for batch in itertools.batched(row_ids, BATCH_ROWS):

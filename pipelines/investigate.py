@@ -35,6 +35,7 @@ from pipelines.progress import Bars
 from pipelines.read import Skipped
 from pipelines.regrades import Graded, standings
 from pipelines.results import SkippedItem
+from pipelines.root_cause_marks import Held, mark
 from pipelines.said import chips_of
 from pipelines.store_jobs import store_jobs
 from pipelines.to_judge import FromOpik
@@ -101,7 +102,8 @@ def investigate(request: InvestigateRequest, bars: Bars) -> InvestigateResult:
             done = store_jobs(jobs, request.grading, store, bars, is_judged=True, book=book)
             skipped += done.skipped
             which = Which(experiments=tuple(sorted({one.name for one in done.experiments})))
-        courses = _read(which, connection, book, bars, skipped)
+        held: dict[str, Held] = {}
+        courses = _read(which, connection, book, bars, skipped, held)
         choice = _choose(request, courses)
         advance = bars.stage("Compare", "runs", len(choice.chosen))
         found: list[Investigation] = []
@@ -111,26 +113,40 @@ def investigate(request: InvestigateRequest, bars: Bars) -> InvestigateResult:
             found.append(investigation)
             acts.append(_act(one.failing, investigation))
             advance(1)
+        keyed = [(one.failing.key, said) for one, said in zip(choice.chosen, found, strict=True)]
+        written = mark(keyed, held, OpikStore(connection, project))
         return InvestigateResult(
             project=project,
             opik=connection.address,
             embedded=connection.is_embedded,
             investigations=tuple(found),
             groups=tuple(_groups(found, acts)),
+            scores_written=written,
             left_out=tuple(SkippedItem(path=path, reason=reason) for path, reason in choice.left_out),
             skipped=tuple(SkippedItem(path=one.path, reason=one.reason) for one in skipped),
             exit_code=ExitCode.INCOMPLETE if any(one.is_open for one in skipped) else ExitCode.DONE,
         )
 
 
-def _read(which: Which, connection: Connection, book: PriceBook, bars: Bars, skipped: list[Skipped]) -> list[Course]:
-    """The courses of the stored trials, each as its latest grade says."""
+def _read(
+    which: Which,
+    connection: Connection,
+    book: PriceBook,
+    bars: Bars,
+    skipped: list[Skipped],
+    held: dict[str, Held],
+) -> list[Course]:
+    """The courses of the stored trials, each as its latest grade says; `held` is told what Opik holds of those that failed."""
     source = FromOpik(which, connection)
     courses: dict[str, Course] = {}
     grades: list[Graded] = []
     for one in source.trials(bars.stage("Read", "trials", None)):
         grades.append(Graded.of(one.trial))
         key = trial_key(one.trial)
+        if one.trial.passed is not True and key in one.trace:
+            numbers = {step_key(one.trial, step.number): step.number for step in one.trial.agent_steps}
+            spans = {numbers[name]: span for name, span in one.spans.items() if name in numbers}
+            held[key] = Held(one.trace[key], spans)
         courses[key] = course_of(one.trial, key, faults_of(one.trial, one.spans), price_trial(one.trial, book).usd)
     skipped += source.skipped
     if not courses:

@@ -108,13 +108,17 @@ class CauseGroup(_Result):
 
 
 class InvestigateResult(_Result):
-    """All of them. `left_out` names failing runs that were not investigated, and why."""
+    """All of them. `left_out` names failing runs that were not investigated, and why.
+
+    `scores_written` counts the traces whose `root_cause_step` was written or removed; a second run writes none.
+    """
 
     project: str
     opik: str
     embedded: bool
     investigations: tuple[Investigation, ...]
     groups: tuple[CauseGroup, ...]
+    scores_written: int
     left_out: tuple[SkippedItem, ...]
     skipped: tuple[SkippedItem, ...]
     exit_code: ExitCode

@@ -9,6 +9,8 @@ import pytest
 from builder import JobBuilder, agent_step, user_step
 from conftest import REPOSITORY
 
+from adapter.embedded_opik import EmbeddedOpik
+from adapter.opik_connection import Connection
 from pipelines.investigate_results import InvestigateResult
 
 READ = ("read", {"file_path": "a.py"}, "x = 1")
@@ -60,7 +62,40 @@ def test_every_failed_run_that_has_a_passing_one_is_investigated(tmp_path: Path,
 
 def test_job_folders_and_opik_alone_give_the_same(tmp_path: Path, kilobench: Any) -> None:
     from_jobs = found(kilobench("investigate", runs(tmp_path), "--json"))
-    assert from_jobs == found(kilobench("investigate", "--json"))
+    from_opik = found(kilobench("investigate", "--json"))
+    assert (from_jobs.scores_written, from_opik.scores_written) == (6, 0)
+    assert from_jobs.model_copy(update={"scores_written": 0}) == from_opik
+
+
+def tagged(connection: Connection) -> set[str]:
+    spans = connection.client.search_spans(project_name="p", max_results=1000)
+    return {str(span.name) for span in spans if "root-cause" in (span.tags or [])}
+
+
+def test_the_cause_stands_in_opik_as_a_score_on_the_trace_and_a_tag_on_the_span(
+    tmp_path: Path, kilobench: Any, server: EmbeddedOpik, connection: Connection
+) -> None:
+    there = ("--opik", server.url, "--project", "p")
+    told = found(kilobench("investigate", runs(tmp_path), *there, "--json"))
+    traces = {str(trace.name): trace for trace in connection.client.search_traces(project_name="p")}
+    scores = {
+        name: next((score for score in trace.feedback_scores or [] if score.name == "root_cause_step"), None)
+        for name, trace in traces.items()
+    }
+    assert {name for name, score in scores.items() if score is not None} == {one.failing for one in told.investigations}
+    score = scores["new/left__1"]
+    assert score is not None
+    assert (score.value, score.category_name) == (3.0, "another action")
+    assert "changed a.py" in str(score.reason)
+    assert tagged(connection) == {"step 3"}
+    # Held against a run that did the same, its cause is another: the mark moves along.
+    other = found(kilobench("investigate", *there, "--trial", "new/left__1", "--against", "new/left__2", "--json"))
+    cause = other.investigations[0].root_cause
+    assert cause is not None
+    assert cause.step == 5
+    trace = connection.client.get_trace_content(traces["new/left__1"].id)
+    assert [one.value for one in trace.feedback_scores or [] if one.name == "root_cause_step"] == [5.0]
+    assert tagged(connection) == {"step 3", "step 5"}
 
 
 def test_lost_tasks_between_two_versions_are_grouped_by_cause(tmp_path: Path, kilobench: Any) -> None:
