@@ -12,6 +12,7 @@ from benchmarks import (
     compare,
     cost,
     data,
+    decisive,
     judge_calls,
     judge_tokens,
     reading,
@@ -34,6 +35,7 @@ ALL = {
     "compare": compare.main,
     "calibration": calibration.main,
     "root-cause": root_cause.main,
+    "decisive": decisive.main,
     "judge-calls": judge_calls.main,
     "judge-tokens": judge_tokens.main,
 }

@@ -1,7 +1,7 @@
 """The ranking without a model on traces of others, whose decisive step people marked: Who&When and AgentRx.
 
-These are conversations of several agents, not jobs: each message is a step, and what a terminal answers to an agent's code
-is that step's tool call. No other run of the task is there to compare with, so only the judges' rules speak.
+These are conversations of several agents, not jobs: each message is a step, and what a terminal answers to an agent's
+code is that step's tool call. No other run of the task is there to compare with, so only the judges' rules speak.
 """
 
 from __future__ import annotations
@@ -105,9 +105,8 @@ def measure(name: str, traces: list[tuple[Trial, int]]) -> None:
         shares = ", ".join(
             f"{'exact' if not off else f'within {off}'} {hit:.1%}" for off, hit in zip(WITHIN, hits, strict=True)
         )
-        print(
-            f"decisive step, {name} ({len(answers)} traces): {guess}: {shares}{f'; silent on {silent}' if silent else ''}"
-        )
+        quiet = f"; silent on {silent}" if silent else ""
+        print(f"decisive step, {name} ({len(answers)} traces): {guess}: {shares}{quiet}")
 
 
 def main() -> None:

@@ -136,7 +136,7 @@ def _read(
     skipped: list[Skipped],
     held: dict[str, Held],
 ) -> list[Course]:
-    """The courses of the stored trials, each as its latest grade says; `held` is told what Opik holds of those that failed."""
+    """The courses of the stored trials, each as its latest grade says; `held` is told of those that did not pass."""
     source = FromOpik(which, connection)
     courses: dict[str, Course] = {}
     grades: list[Graded] = []

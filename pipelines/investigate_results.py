@@ -41,7 +41,8 @@ class DivergenceFound(FirstDifference):
 class RootCause(_Result):
     """The step that decided the run, as far as that can be told.
 
-    `by` is the judge, a rule or a model, that named it, or `alignment` where the comparison alone does. `confidence` is
+    `by` is the judge, a rule or a model, that named it, or `alignment` where the comparison alone does, or
+    `outcome` where nothing speaks but that a call failed. `confidence` is
     a model's own; None otherwise.
     """
 

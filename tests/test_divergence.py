@@ -78,7 +78,7 @@ def test_the_same_actions_with_another_result_are_the_environment() -> None:
     found = part(failing, other).divergence
     assert found is not None
     assert (found.step_failing, found.kind) == (3, Kind.OBSERVATION)
-    (cause,) = causes(failing, part(failing, other))
+    cause = causes(failing, part(failing, other))[0]
     assert (cause.step, cause.category) == (4, "ignored error")
     tests = (act("sh:pytest", step, failed=True) for step in (3, 4))
     tried = course([*GOOD[:2], *tests], reached={"changed a.py": 2, "final answer": 5})
@@ -87,7 +87,7 @@ def test_the_same_actions_with_another_result_are_the_environment() -> None:
         [*GOOD[:2], act("sh:pytest", 3, failed=True)], reached=dict.fromkeys(DONE, 2) | {"x": 1}, last_step=3
     )
     del ended.reached["tests pass"]  # pyright: ignore[reportIndexIssue]
-    (cause,) = causes(ended, part(ended, other))
+    cause = causes(ended, part(ended, other))[0]
     assert (cause.step, cause.category) == (3, "environment fault")
 
 
@@ -141,6 +141,13 @@ def test_without_consequences_it_is_the_last_change_that_differs() -> None:
     found = part(failing, against()).divergence
     assert found is not None
     assert (found.step_failing, found.is_consequential) == (2, False)
+
+
+def test_where_there_is_nothing_better_it_is_the_first_call_that_failed_for_good() -> None:
+    acts = [act("sh:a", 1, failed=True), act("sh:b", 2, failed=True), act("sh:a", 3, failed=False), act("sh:c", 4)]
+    (cause,) = causes(course(acts), None)
+    assert (cause.step, cause.category, cause.by) == (2, "failed call", "outcome")
+    assert causes(course([act("sh:a", 1, failed=False)]), None) == []
 
 
 def test_runs_of_different_tasks_are_refused() -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from views.course import Course, Fault
 from views.divergence import Divergence, Kind, Parted
 
-ALIGNMENT = "alignment"
-"""Who says so where no judge does: the comparison with the other run alone."""
+ALIGNMENT, OUTCOME = "alignment", "outcome"
+"""Who says so where no judge does: the comparison with the other run alone, or how a call ended."""
 
 _CATEGORIES = {
     Kind.STOPPED: "premature stop",
@@ -29,7 +29,7 @@ class Cause:
         step: of the failing run.
         category: the kind of mistake.
         evidence: words that it rests on, each with its step.
-        by: the judge who named it, or `alignment`.
+        by: the judge who named it, or `alignment`, or `outcome`.
         weight: how much speaks for it, for ranking alone: it is no probability.
     """
 
@@ -46,7 +46,8 @@ def causes(failing: Course, parted: Parted | None) -> list[Cause]:
     """The steps that may have decided a failing run, the likeliest first.
 
     A judge's worst label up to the divergence counts 3, and a later one 2: it may be what followed. The divergence
-    itself counts 2.5 where it had consequences, and 1 where none shows. Of equals the earlier comes first.
+    itself counts 2.5 where it had consequences, and 1 where none shows. The first call that failed, and never succeeded
+    later, counts 0.5: it is said where there is nothing better. Of equals the earlier comes first.
 
     Args:
         failing: the run.
@@ -56,7 +57,20 @@ def causes(failing: Course, parted: Parted | None) -> list[Cause]:
     found = [_of_fault(step, fault, divergence) for step, fault in failing.faults.items()]
     if divergence is not None and divergence.step_failing is not None and divergence.fault is None:
         found.append(_of_divergence(divergence, divergence.step_failing, failing))
+    failed = _first_failure(failing)
+    if failed is not None and all(one.step != failed.step for one in found):
+        found.append(failed)
     return sorted(found, key=lambda one: (-one.weight, one.step))
+
+
+def _first_failure(failing: Course) -> Cause | None:
+    """The first call that failed and did not succeed later."""
+    for place, act in enumerate(failing.acts):
+        later = (one.failed for one in failing.acts[place + 1 :] if one.signature == act.signature)
+        if act.failed and all(later):
+            why = f"{act.signature} fails, and never succeeds later"
+            return Cause(act.step, "failed call", why, (), None, OUTCOME, 0.5)
+    return None
 
 
 def _of_fault(step: int, fault: Fault, divergence: Divergence | None) -> Cause:
