@@ -58,7 +58,7 @@ def tickets() -> list[Path]:
 def test_a_batch_says_what_judging_at_once_says_at_the_batch_price(judged: Any, kilobench: Any) -> None:
     with ScriptedJudge(good) as judge:
         submitted = judged(judge, "--batch")
-        assert submitted.code == 0
+        assert submitted.code == 0, submitted.out + submitted.err
         assert [(one["batch"], one["calls"]) for one in submitted.json["batches"]] == [("batch-1", 2)]
         waiting = collected(kilobench)
         assert waiting.code == 3

@@ -42,7 +42,7 @@ def proxy(server: EmbeddedOpik) -> Iterator[FaultyProxy]:
 @pytest.fixture
 def rest(proxy: FaultyProxy) -> Iterator[Rest]:
     with connect(proxy.url, "test") as connection:
-        upload_transport(connection.client.rest_client)[0].timeout = httpx.Timeout(5, read=0.5)
+        upload_transport(connection.client.rest_client)[0].timeout = httpx.Timeout(5, read=1.5)
         proxy.begin()
         yield Rest(connection.client)
 
