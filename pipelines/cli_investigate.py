@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_options import Json, Opik, PassAt, Prices, Project, Reward, tell
+from pipelines.cli_options import Json, Opik, PassAt, Prices, Project, Report, Reward, tell
 
 
 def _name(help_: str, metavar: str) -> typer.models.OptionInfo:
@@ -30,6 +30,7 @@ def investigate(
         str | None, _name("What passed before: an experiment (dataset/variant/job), a variant or a job.", "NAME")
     ] = None,
     candidate: Annotated[str | None, _name("What fails now; likewise.", "NAME")] = None,
+    report: Report = None,
     project: Project = None,
     opik: Opik = None,
     reward: Reward = None,
@@ -55,6 +56,7 @@ def investigate(
         opik=opik,
         grading=Grading(key=reward, pass_at=pass_at),
         prices=prices,
+        report=report,
     )
     result = find_out(request, Bars())
     tell(result, show, json=json)

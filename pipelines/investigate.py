@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from adapter.errors import BadInputError, ExitCode
 from adapter.jobs import find_jobs
-from adapter.opik_connection import Connection, connect
-from adapter.opik_rows import step_key, trial_key
-from adapter.opik_store import OpikStore, Stored
+from adapter.opik_connection import connect
+from adapter.opik_store import OpikStore
 from adapter.prices import PriceBook
 from adapter.status import BY_REWARD, Grading
-from adapter.trial import Trial
-from judges.criteria import criteria
 from pipelines.alone import alone
-from pipelines.cost import price_trial
+from pipelines.courses import Courses, read_courses
+from pipelines.folders import writing_to
 from pipelines.investigate_results import (
     CauseGroup,
     DivergenceFound,
@@ -33,14 +32,14 @@ from pipelines.live import project_of
 from pipelines.pairing import Choice, Chosen, every_failure, lost_tasks, one_trial
 from pipelines.progress import Bars
 from pipelines.read import Skipped
-from pipelines.regrades import Graded, standings
 from pipelines.results import SkippedItem
-from pipelines.root_cause_marks import Held, mark
-from pipelines.said import chips_of
+from pipelines.root_cause_marks import mark
 from pipelines.store_jobs import store_jobs
-from pipelines.to_judge import FromOpik
-from views.course import Course, Fault, course_of
+from views.course import Course
 from views.divergence import Parted, noise_floor, part, shared_path
+from views.pages.investigation import Looked, investigation_page, investigations_page
+from views.pages.places import INDEX
+from views.report import write_pages
 from views.root_cause import Cause, causes
 
 _AROUND = 3
@@ -60,6 +59,7 @@ class InvestigateRequest:
         opik: `embedded`, the address of an Opik, or None for the configured one.
         grading: what decides whether a trial of a job folder passed.
         prices: the user's own prices.
+        report: the folder for pages; None for none.
     """
 
     paths: tuple[Path, ...] = ()
@@ -72,6 +72,7 @@ class InvestigateRequest:
     opik: str | None = None
     grading: Grading = BY_REWARD
     prices: Path | None = None
+    report: Path | None = None
 
     def check(self) -> None:
         """Raises `BadInputError` where options do not go together."""
@@ -95,26 +96,27 @@ def investigate(request: InvestigateRequest, bars: Bars) -> InvestigateResult:
     book = PriceBook.of(request.prices)
     project = project_of(jobs, request.project)
     with connect(request.opik, project) as connection, alone(connection.address), bars.showing():
+        store = OpikStore(connection, project)
         skipped: list[Skipped] = []
         which = Which(project=project)
         if jobs:
-            store = OpikStore(connection, project)
             done = store_jobs(jobs, request.grading, store, bars, is_judged=True, book=book)
             skipped += done.skipped
             which = Which(experiments=tuple(sorted({one.name for one in done.experiments})))
-        held: dict[str, Held] = {}
-        courses = _read(which, connection, book, bars, skipped, held)
-        choice = _choose(request, courses)
+        courses = read_courses(which, connection, book, bars)
+        skipped += courses.skipped
+        choice = _choose(request, courses.runs)
         advance = bars.stage("Compare", "runs", len(choice.chosen))
         found: list[Investigation] = []
-        acts: list[tuple[str | None, str | None]] = []
+        looked: list[Looked] = []
         for one in choice.chosen:
-            investigation = investigated(one)
-            found.append(investigation)
-            acts.append(_act(one.failing, investigation))
+            looked.append(look(one))
+            found.append(investigation_of(looked[-1], one.repeats))
             advance(1)
         keyed = [(one.failing.key, said) for one, said in zip(choice.chosen, found, strict=True)]
-        written = mark(keyed, held, OpikStore(connection, project))
+        written = mark(keyed, courses.held, store)
+        acts = [_act(one.failing, said) for one, said in zip(looked, found, strict=True)]
+        report = None if request.report is None else _write(request.report, looked, choice, courses, store)
         return InvestigateResult(
             project=project,
             opik=connection.address,
@@ -122,69 +124,11 @@ def investigate(request: InvestigateRequest, bars: Bars) -> InvestigateResult:
             investigations=tuple(found),
             groups=tuple(_groups(found, acts)),
             scores_written=written,
+            report=None if report is None else str(report).encode("utf-8", "replace").decode(),
             left_out=tuple(SkippedItem(path=path, reason=reason) for path, reason in choice.left_out),
             skipped=tuple(SkippedItem(path=one.path, reason=one.reason) for one in skipped),
             exit_code=ExitCode.INCOMPLETE if any(one.is_open for one in skipped) else ExitCode.DONE,
         )
-
-
-def _read(
-    which: Which,
-    connection: Connection,
-    book: PriceBook,
-    bars: Bars,
-    skipped: list[Skipped],
-    held: dict[str, Held],
-) -> list[Course]:
-    """The courses of the stored trials, each as its latest grade says; `held` is told of those that did not pass."""
-    source = FromOpik(which, connection)
-    courses: dict[str, Course] = {}
-    grades: list[Graded] = []
-    for one in source.trials(bars.stage("Read", "trials", None)):
-        grades.append(Graded.of(one.trial))
-        key = trial_key(one.trial)
-        if one.trial.passed is not True and key in one.trace:
-            numbers = {step_key(one.trial, step.number): step.number for step in one.trial.agent_steps}
-            spans = {numbers[name]: span for name, span in one.spans.items() if name in numbers}
-            held[key] = Held(one.trace[key], spans)
-        courses[key] = course_of(one.trial, key, faults_of(one.trial, one.spans), price_trial(one.trial, book).usd)
-    skipped += source.skipped
-    if not courses:
-        raise BadInputError(
-            "Opik holds no trial there.", "Store some with `kilobench run JOB`, or name another project."
-        )
-    standing = standings(grades)
-    graded = [
-        replace(one, passed=standing[key].passed, status=standing[key].status.value)
-        for key, one in courses.items()
-        if standing[key].regrade_of is None
-    ]
-    return sorted(graded, key=lambda one: one.trial)
-
-
-def faults_of(trial: Trial, spans: Mapping[str, Stored]) -> dict[int, Fault]:
-    """The worst labels on a trial's steps, as they are scored; of several on a step the first criterion's.
-
-    Args:
-        trial: the trial.
-        spans: the stored spans of its agent steps, by the step's key.
-    """
-    worst = {name: one.worst.label for name, one in criteria().items()}
-    found: dict[int, Fault] = {}
-    for step in trial.agent_steps:
-        for chip in chips_of(spans.get(step_key(trial, step.number))):
-            if chip.value == 0 if chip.criterion not in worst else chip.label == worst[chip.criterion]:
-                fault = Fault(
-                    criterion=chip.criterion,
-                    label=chip.label or "worst",
-                    category=chip.category,
-                    explanation=chip.explanation,
-                    better_action=chip.better_action,
-                    by=chip.by or "unknown",
-                    evidence=tuple((one.step, one.quote) for one in chip.evidence),
-                )
-                found.setdefault(step.number, fault)
-    return found
 
 
 def _choose(request: InvestigateRequest, courses: Sequence[Course]) -> Choice:
@@ -208,14 +152,48 @@ def _is_of(one: Course, name: str) -> bool:
     return name in (one.variant, job, f"{one.dataset}/{one.variant}/{job}")
 
 
-def investigated(chosen: Chosen) -> Investigation:
-    """One failing run against the other; pure."""
+def _write(folder: Path, looked: Sequence[Looked], choice: Choice, courses: Courses, store: OpikStore) -> Path:
+    """Writes a page for each investigation, and their list."""
+    project_id = store.project_id()
+
+    def span_url(key: str, step: int) -> str | None:
+        trace, span = courses.traces.get(key), courses.spans.get(key, {}).get(step)
+        if project_id is None or trace is None or span is None:
+            return None
+        return f"{store.connection.trace_url(project_id, trace)}&span={span}"
+
+    pages = {one.place: partial(investigation_page, one, span_url) for one in looked}
+    pages[INDEX] = partial(investigations_page, looked, choice.left_out)
+    with writing_to(folder, "--report", "; what was marked in Opik stays"):
+        return write_pages(folder, pages)
+
+
+def look(chosen: Chosen) -> Looked:
+    """One failing run beside the other; pure."""
     failing, against = chosen.failing, chosen.against
-    passing = [one for one in chosen.repeats if one.passed and one.trial != failing.trial]
     parted = None if against is None else part(failing, against)
-    ranked = causes(failing, parted)
     floor = noise_floor([one for one in chosen.repeats if one.passed is not None])
+    return Looked(
+        failing=failing,
+        against=against,
+        parted=parted,
+        causes=tuple(causes(failing, parted)),
+        floor=floor,
+        notes=(*chosen.notes, *_notes(failing, parted, floor)),
+    )
+
+
+def investigation_of(one: Looked, repeats: Sequence[Course]) -> Investigation:
+    """An investigation as `--json` says it.
+
+    Args:
+        one: the investigation.
+        repeats: all runs of its task.
+    """
+    failing, against, parted = one.failing, one.against, one.parted
+    passing = [run for run in repeats if run.passed and run.trial != failing.trial]
     shares = None if parted is None or against is None or not passing else shared_path(parted, against, passing)
+    first = None if parted is None else parted.first
     divergence = None if parted is None else parted.divergence
     return Investigation(
         task=failing.task,
@@ -225,10 +203,8 @@ def investigated(chosen: Chosen) -> Investigation:
         against=None if against is None else against.trial,
         against_passed=None if against is None else against.passed,
         first_difference=None
-        if parted is None or parted.first is None
-        else FirstDifference(
-            step_failing=parted.first.step_failing, step_against=parted.first.step_against, kind=parted.first.kind
-        ),
+        if first is None
+        else FirstDifference(step_failing=first.step_failing, step_against=first.step_against, kind=first.kind),
         divergence=None
         if divergence is None
         else DivergenceFound(
@@ -239,14 +215,14 @@ def investigated(chosen: Chosen) -> Investigation:
             why=divergence.why,
         ),
         difference=None if parted is None else 1 - parted.similarity,
-        noise_floor=floor,
+        noise_floor=one.floor,
         passing=len(passing),
         share_the_other_path=None if shares is None else shares[0],
-        root_cause=_cause(ranked[0]) if ranked else None,
-        runner_up=_cause(ranked[1]) if len(ranked) > 1 else None,
+        root_cause=_cause(one.causes[0]) if one.causes else None,
+        runner_up=_cause(one.causes[1]) if len(one.causes) > 1 else None,
         around=() if parted is None or against is None else _around(parted, failing, against),
         cost_usd=failing.cost_usd,
-        rests_on=(*chosen.notes, *_notes(failing, parted, floor)),
+        rests_on=one.notes,
     )
 
 

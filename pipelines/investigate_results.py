@@ -112,6 +112,7 @@ class InvestigateResult(_Result):
     """All of them. `left_out` names failing runs that were not investigated, and why.
 
     `scores_written` counts the traces whose `root_cause_step` was written or removed; a second run writes none.
+    `report` is the path of the list of pages; None for what was not asked for.
     """
 
     project: str
@@ -120,6 +121,7 @@ class InvestigateResult(_Result):
     investigations: tuple[Investigation, ...]
     groups: tuple[CauseGroup, ...]
     scores_written: int
+    report: str | None
     left_out: tuple[SkippedItem, ...]
     skipped: tuple[SkippedItem, ...]
     exit_code: ExitCode

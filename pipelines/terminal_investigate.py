@@ -24,6 +24,8 @@ def show(result: InvestigateResult, console: Console) -> None:
         console.print(_groups(result.groups, len(result.investigations)))
     for one in (*result.left_out, *result.skipped):
         console.print(line("left out: ", f"{one.path}: {one.reason}"))
+    if result.report is not None:
+        console.print(line("report: ", result.report))
 
 
 def _show(one: Investigation, console: Console) -> None:

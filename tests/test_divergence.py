@@ -10,7 +10,7 @@ import pytest
 from builder import JobBuilder, agent_step, read_one, user_step
 from courses import act, course, fault
 
-from pipelines.investigate import investigated
+from pipelines.investigate import investigation_of, look
 from pipelines.pairing import Chosen, choose, every_failure, lost_tasks
 from views.course import Course
 from views.divergence import Kind, furthest, nearest, noise_floor, part
@@ -70,6 +70,15 @@ def test_the_same_command_that_fails_leads_back_to_what_was_changed_before() -> 
     found = part(failing, other).divergence
     assert found is not None
     assert (found.step_failing, found.kind, found.missed) == (2, Kind.ARGUMENTS, "tests pass")
+
+
+def test_a_test_that_fails_for_good_leads_back_to_the_change_before_although_success_is_never_said() -> None:
+    failing = course([GOOD[0], "edit:a.py=2", act("sh:pytest", 3, failed=True)], reached={"changed a.py": 2})
+    other = course([*GOOD[:2], act("sh:pytest", 3)], trial="job/a__2", passed=True, reached={"changed a.py": 2})
+    found = part(failing, other).divergence
+    assert found is not None
+    assert (found.step_failing, found.kind, found.is_consequential) == (2, Kind.ARGUMENTS, True)
+    assert "fails at step 3 and ever after" in found.why
 
 
 def test_the_same_actions_with_another_result_are_the_environment() -> None:
@@ -157,7 +166,8 @@ def test_runs_of_different_tasks_are_refused() -> None:
 
 def test_identical_runs_are_said_to_be() -> None:
     failing = course(GOOD, reached=DONE)
-    found = investigated(Chosen(failing, against(), (failing, against())))
+    runs = (failing, against())
+    found = investigation_of(look(Chosen(failing, against(), runs)), runs)
     assert found.first_difference is found.divergence is found.root_cause is None
     assert found.difference == 0.0
     assert "both runs did the same, act by act" in found.rests_on
@@ -176,7 +186,7 @@ def test_identical_runs_are_said_to_be() -> None:
 def test_poor_data_give_an_answer_that_says_what_it_rests_on(failing: Course, said: str) -> None:
     for other in (against(), None):
         runs = (failing,) if other is None else (failing, other)
-        found = investigated(Chosen(failing, other, runs))
+        found = investigation_of(look(Chosen(failing, other, runs)), runs)
         if "repeats" not in said or other is None:
             assert any(said in one for one in found.rests_on)
         assert found.root_cause is None or found.root_cause.step >= 1

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from builder import JobBuilder, agent_step, user_step
 from conftest import REPOSITORY
+from test_pages import PLANTED
+from test_report import Page, loads_nothing
 
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.opik_connection import Connection
@@ -187,3 +189,49 @@ def test_the_examples_failures_are_all_led_to_a_step(kilobench: Any) -> None:
     # The scripted model changes the store, or the test itself, where the parser is at fault.
     wrong_file = [one for one in told.investigations if "fix-failing-test" in one.task and one.root_cause]
     assert {one.root_cause.step for one in wrong_file if one.root_cause} == {4}
+
+
+def test_the_pages_show_both_runs_in_two_aligned_columns_with_links_to_both_spans(
+    tmp_path: Path, kilobench: Any, server: EmbeddedOpik
+) -> None:
+    folder = tmp_path / "report"
+    there = ("--opik", server.url, "--project", "p")
+    told = found(kilobench("investigate", runs(tmp_path), *there, "--report", folder, "--json"))
+    assert told.report == str(folder / "index.html")
+    listed = Page((folder / "index.html").read_text())
+    pages = [str(one["href"]) for one in listed.all("a") if "investigations/" in str(one.get("href"))]
+    assert len(pages) == len(told.investigations) == 6
+    for name in ["index.html", *pages]:
+        loads_nothing((folder / name).read_text())
+    page = Page((folder / next(name for name in pages if "new-left-1" in name)).read_text())
+    for part in (
+        "It was decided at step 3: another action.",
+        "new/left__1",
+        "old/left__1, which passed",
+        "edit:b.py",
+        "edit:a.py",
+        "The place where they part is outlined",
+        "repeats of one variant",
+    ):
+        assert part in page.text
+    spans = [str(one["href"]) for one in page.all("a") if "&span=" in str(one.get("href"))]
+    assert len(spans) == len(set(spans)) == 6
+    assert [values for _, values in page.elements if values.get("id") == "divergence"]
+    # A later report of fewer takes the pages of the earlier one away.
+    kilobench("investigate", *there, "--task", "left", "--report", folder)
+    assert len(list((folder / "investigations").iterdir())) == 2
+
+
+def test_hostile_names_and_texts_stay_text_on_the_pages(tmp_path: Path, kilobench: Any) -> None:
+    job = JobBuilder(tmp_path / "jobs")
+    for attempt, is_good in ((1, True), (2, False)):
+        call = edit(f"{PLANTED if is_good else 'b'}.py", PLANTED)
+        steps = [user_step(PLANTED), agent_step(PLANTED, call), agent_step(f"Done. {PLANTED}")]
+        job.trial(f"a__{attempt}", task=f"a/{PLANTED}", reward=float(is_good), steps=steps)
+    folder = tmp_path / "report"
+    assert kilobench("investigate", tmp_path / "jobs", "--report", folder).code == 0
+    pages = [one.read_text() for one in folder.rglob("*.html")]
+    assert len(pages) == 2
+    for html in pages:
+        assert not {tag for tag, _ in Page(html).elements} & {"img", "iframe", "object"}
+        assert html.count("</script>") == 1

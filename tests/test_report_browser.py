@@ -92,6 +92,19 @@ def test_the_page_never_scrolls_sideways(browser: Browser, tmp_path: Path, width
     page.close()
 
 
+def test_no_page_scrolls_sideways_on_a_phone(browser: Browser, tmp_path: Path, kilobench: Any) -> None:
+    folder = tmp_path / "report"
+    kilobench("investigate", flipping(tmp_path, text=PLANTED), "--report", folder / "why")
+    kilobench("compare", "--report", folder / "what", "--pages", "all")
+    places = sorted({one.parent: one for one in folder.rglob("*.html")}.values())
+    assert len(places) == 6
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    for place in places:
+        page.goto(place.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == 390, place
+    page.close()
+
+
 def test_markup_in_names_is_read_as_text(browser: Browser, tmp_path: Path) -> None:
     page = opened(browser, tmp_path, hostile_report()).page
     assert HOSTILE.partition("\x00")[0] in page.locator("h1").inner_text()

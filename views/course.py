@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from types import MappingProxyType
 
 from adapter.actions import effects, failed, identity
 from adapter.signatures import Signature, signatures
@@ -62,6 +63,7 @@ class Course:
         reached: what it got done (`views.milestones`), each with its step.
         faults: the worst labels, by step.
         cost_usd: what the run cost; None where that is not known.
+        spent: what each step's LLM call cost, by step, where that is known.
     """
 
     trial: str
@@ -76,6 +78,7 @@ class Course:
     reached: Mapping[str, int]
     faults: Mapping[int, Fault] = field(default_factory=dict[int, Fault])
     cost_usd: float | None = None
+    spent: Mapping[int, float] = field(default_factory=dict[int, float])
 
     @property
     def last_step(self) -> int | None:
@@ -93,6 +96,7 @@ def course_of(
     key: str,
     faults: Mapping[int, Fault],
     cost_usd: float | None,
+    spent: Mapping[int, float] = MappingProxyType({}),
 ) -> Course:
     """What is kept of a run.
 
@@ -101,6 +105,7 @@ def course_of(
         key: of its stored trace.
         faults: the worst labels that judges gave, by step.
         cost_usd: what the run cost.
+        spent: what its steps cost, by step.
     """
     steps = trial.agent_steps
     acts = [
@@ -122,6 +127,7 @@ def course_of(
         reached=milestones(trial),
         faults=faults,
         cost_usd=cost_usd,
+        spent=spent,
     )
 
 

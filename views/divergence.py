@@ -92,7 +92,7 @@ def part(failing: Course, against: Course) -> Parted:
     columns = align(failing.signatures, against.signatures)
     pair = _Pair(failing, against, columns)
     first = next((place for place in range(len(columns)) if pair.kind(place) is not None), None)
-    found = [*pair.missed(), *pair.faults()]
+    found = [*pair.missed(), *pair.failing_on(), *pair.faults()]
     return Parted(
         columns=tuple(columns),
         similarity=similarity(failing.signatures, against.signatures),
@@ -181,6 +181,20 @@ class _Pair:
                 place = next(before, place)
             if self.kind(place) is not None:
                 found.append(self.at(place, why, missed=name))
+        return found
+
+    def failing_on(self) -> list[Divergence]:
+        """Where the runs differ before a call that fails for good in the failing one, and not in the other."""
+        found: list[Divergence] = []
+        for place, column in enumerate(self._columns):
+            if column.a is None or self.kind(place) is not Kind.OBSERVATION:
+                continue
+            act = self._failing.acts[column.a]
+            later = [one for one in self._failing.acts[column.a + 1 :] if one.signature == act.signature]
+            before = next((one for one in range(place, -1, -1) if self._may_cause(one, place)), None)
+            if act.failed and all(one.failed for one in later) and before is not None:
+                why = f"{act.signature} fails at step {act.step} and ever after, and does not in the other run"
+                found.append(self.at(before, why))
         return found
 
     def _may_cause(self, before: int, place: int) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -134,7 +134,16 @@ class Site:
 
 
 def write_report(folder: Path, site: Site) -> Path:
-    """Writes a report's pages into a folder, in place of an older report's.
+    """Writes a report's pages; see `write_pages`."""
+    return write_pages(folder, {place: partial(site.page, place) for place in site.places()})
+
+
+def write_pages(folder: Path, pages: Mapping[str, Callable[[], str]]) -> Path:
+    """Writes pages into a folder, in place of an older report's.
+
+    Args:
+        folder: where to; it is made where it is not there.
+        pages: by their places below it, each as what makes it; the first page is the last of them.
 
     Returns:
         The path of the first page, `index.html`.
@@ -145,12 +154,12 @@ def write_report(folder: Path, site: Site) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     before = _listed(folder)
     written: list[str] = []
-    for place in site.places():
+    for place, make in pages.items():
         page = folder / place
         page.parent.mkdir(exist_ok=True)
         # A reader who opens the page meanwhile sees the old one or the new one, never half of one.
         unfinished = page.with_name(f".{page.name}.part")
-        unfinished.write_text(site.page(place), encoding="utf-8")
+        unfinished.write_text(make(), encoding="utf-8")
         unfinished.replace(page)
         written.append(place)
     for place in before - set(written):
@@ -165,6 +174,6 @@ def _listed(folder: Path) -> set[str]:
         names = json.loads((folder / _LISTING).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return set()
-    kinds = ("comparisons", "tasks", "trials")
+    kinds = ("comparisons", "tasks", "trials", "investigations")
     found = [Path(name) for name in names if isinstance(name, str)] if isinstance(names, list) else []
     return {str(one) for one in found if len(one.parts) == 2 and one.parts[0] in kinds and one.suffix == ".html"}
