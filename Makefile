@@ -32,7 +32,7 @@ demo: setup ## run kilobench on examples/jobs, in a temporary home; report in ./
 	@sh scripts/demo
 
 test: setup ## run the tests
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 lint: $(VENV)/.lint-ready ## ruff: style, docstrings, format
 	$(BIN)/ruff check .

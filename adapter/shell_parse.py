@@ -17,6 +17,12 @@ LONGEST = 20_000
 _DEEPEST = 60
 """How deep statements may stand in each other: nobody writes more, and what is made to burst is not followed."""
 
+_FOREIGN = re.compile(r"[^\x00-\x7f]")
+_STAND_IN = "."
+"""What the parser sees for a character that is not of ASCII: it asks C's `isalpha` about each, which reads outside its
+table and can end the process. A part of a word and nothing else, as all of them are to Bash; and one byte, so that
+places in bytes are places in characters."""
+
 _QUOTED = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
 
 _COMMANDS = frozenset({"command", "declaration_command", "unset_command", "test_command"})
@@ -70,8 +76,8 @@ class Script:
 def parse(text: str) -> Script:
     """Takes a script apart; of one longer than `LONGEST` the beginning, which is never plain."""
     script = text[:LONGEST]
-    root = _parser().parse(script.encode("utf-8", "surrogatepass")).root_node
-    walk = _Walk()
+    root = _parser().parse(_FOREIGN.sub(_STAND_IN, script).encode("ascii")).root_node
+    walk = _Walk(script)
     walk.visit(root, 0)
     found = tuple(Command(tuple(one.words), tuple(one.targets), one.given, one.joined_by) for one in walk.found)
     return Script(
@@ -100,7 +106,8 @@ class _Found:
 class _Walk:
     """Collects commands; redirections belong to the last command of what they stand behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, script: str) -> None:
+        self._script = script
         self.found: list[_Found] = []
         self._join = ""
 
@@ -136,11 +143,11 @@ class _Walk:
         made = self._new()
         for child in node.children:
             if child.type == "file_redirect":
-                _redirect(child, made)
+                self._redirect(child, made)
             elif child.type == "herestring_redirect":
-                made.given += _last_text(child)
+                made.given += self._last_text(child)
             elif child.type == "command_name" or node.type != "test_command":
-                made.words.append(unquoted(_text(child)))
+                made.words.append(unquoted(self._text(child)))
             elif not made.words:
                 made.words.append("[")
             self._inside(child, depth)
@@ -148,7 +155,7 @@ class _Walk:
 
     def _assignment(self, node: Node, depth: int) -> _Found:
         made = self._new()
-        made.words.append(unquoted(_text(node)))
+        made.words.append(unquoted(self._text(node)))
         self._inside(node, depth)
         return made
 
@@ -158,11 +165,11 @@ class _Walk:
             match child.type:
                 case "file_redirect":
                     last = last or self._new()
-                    _redirect(child, last)
+                    self._redirect(child, last)
                     self._inside(child, depth)
                 case "herestring_redirect":
                     last = last or self._new()
-                    last.given += _last_text(child)
+                    last.given += self._last_text(child)
                 case "heredoc_redirect":
                     last = last or self._new()
                     self._document(child, last, depth)
@@ -175,9 +182,9 @@ class _Walk:
         for child in node.children:
             match child.type:
                 case "heredoc_body":
-                    reader.given += _text(child)
+                    reader.given += self._text(child)
                 case "file_redirect":
-                    _redirect(child, reader)
+                    self._redirect(child, reader)
                 case "heredoc_start" | "heredoc_end" | "<<" | "<<-":
                     pass
                 case _:
@@ -193,21 +200,18 @@ class _Walk:
             else:
                 waiting += reversed(one.children)
 
+    def _redirect(self, node: Node, command: _Found) -> None:
+        signs = {child.type for child in node.children if not child.is_named}
+        goal = node.children[-1]
+        if _WRITES.isdisjoint(signs) or not goal.is_named or (">&" in signs and goal.type == "number"):
+            return
+        command.targets.append(unquoted(self._text(goal)))
 
-def _redirect(node: Node, command: _Found) -> None:
-    signs = {child.type for child in node.children if not child.is_named}
-    goal = node.children[-1]
-    if _WRITES.isdisjoint(signs) or not goal.is_named or (">&" in signs and goal.type == "number"):
-        return
-    command.targets.append(unquoted(_text(goal)))
+    def _last_text(self, node: Node) -> str:
+        return unquoted(self._text(node.children[-1])) if node.children else ""
 
-
-def _last_text(node: Node) -> str:
-    return unquoted(_text(node.children[-1])) if node.children else ""
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "surrogatepass")
+    def _text(self, node: Node) -> str:
+        return self._script[node.start_byte : node.end_byte]
 
 
 def _is_plain(root: Node) -> bool:
@@ -225,6 +229,6 @@ def _is_plain(root: Node) -> bool:
 
 
 def _goes_nowhere(node: Node) -> bool:
-    goal = _text(node.children[-1])
+    goal = node.children[-1].text
     signs = {child.type for child in node.children if not child.is_named}
-    return goal == "/dev/null" if ">&" not in signs else goal in ("1", "2")
+    return goal == b"/dev/null" if ">&" not in signs else goal in (b"1", b"2")

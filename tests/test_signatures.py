@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adapter.shell_parse import Command, parse
@@ -62,6 +62,8 @@ def test_other_tools_are_their_verb_and_what_it_is_about(tool: str, arguments: d
 
 
 @given(st.text(max_size=300))
+@example("\U000f717d\u014e{\U000c8c15\U00012dbc\x15t")  # Each of these two ended the whole process once.
+@example("\x1f:\u0270r\U0005e7f9R\u012c{\U0008c19f")
 def test_any_command_has_an_act(text: str) -> None:
     assert said("Bash", command=text)
 
@@ -85,6 +87,14 @@ def test_what_is_made_to_burst_is_read_in_little_time(text: str) -> None:
 )
 def test_commands_are_found_wherever_they_stand(text: str, commands: list[tuple[str, str]]) -> None:
     assert [(one.words[0], one.joined_by) for one in parse(text).commands if one.words] == commands
+
+
+def test_other_scripts_letters_are_parts_of_words() -> None:
+    assert parse("cat 'a \u0142.txt' > \u4f60\u597d.md && echo \U0001f680 <<E\n\u00e9t\u00e9\nE").commands == (
+        Command(("cat", "a \u0142.txt"), ("\u4f60\u597d.md",)),
+        Command(("echo", "\U0001f680"), given="\u00e9t\u00e9\n", joined_by="&&"),
+    )
+    assert parse("git commit -m \u00fcber").is_plain
 
 
 def test_redirections_and_given_texts_belong_to_their_command() -> None:
