@@ -31,6 +31,7 @@ from adapter.trajectories import Found, bare_trajectory, find_trajectories
 from adapter.trial import Finding, Provenance, Severity, Span, Status, Step, Trial, TrialException, Variant
 from adapter.trial_files import TrialFiles
 from adapter.trial_findings import bounded, leaves_out, result_findings, trial_findings
+from adapter.verifier_output import read_verifier_output
 
 ADHOC = "adhoc"
 """Harbor's word for the dataset of a task that was run on its own."""
@@ -151,6 +152,7 @@ def _trial(
         reward=reward,
         rewards=rewards,
         exception=exception,
+        verifier_output=None if job.is_bare else read_verifier_output(files, [segment for segment, _ in found.runs]),
         time=_span(result),
         agent_time=_whole(times),
         agent_seconds=_seconds(times),

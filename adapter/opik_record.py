@@ -33,8 +33,8 @@ def step_rest(step: Step) -> Object:
 
 
 def trial_rest(trial: Trial) -> Object:
-    """A trial without its steps, findings and exception, each of which has a place of its own."""
-    return _rest(_TRIAL, replace(trial, steps=(), findings=(), exception=None))
+    """A trial without its steps, findings, exception and verifier's output: each of them has a place of its own."""
+    return _rest(_TRIAL, replace(trial, steps=(), findings=(), exception=None, verifier_output=None))
 
 
 def findings_out(trial: Trial) -> list[JsonValue]:
@@ -63,15 +63,22 @@ def step_in(rest: JsonValue, texts: Json, calls: Sequence[ToolCall]) -> Step:
     )
 
 
-def trial_in(rest: JsonValue, steps: Sequence[Step], findings: JsonValue, exception: TrialException | None) -> Trial:
-    """The trial that `trial_rest` was made of.
+def trial_in(
+    rest: JsonValue,
+    steps: Sequence[Step],
+    findings: JsonValue,
+    exception: TrialException | None,
+    verifier_output: JsonValue,
+) -> Trial:
+    """The trial that `trial_rest` was made of, with what has a place of its own.
 
     Raises:
         UnreadableError: it is no such thing.
     """
     trial = _validated(_TRIAL, rest)
     noticed = tuple(_validated(_FINDING, one) for one in sequence(findings))
-    return replace(trial, steps=tuple(steps), findings=noticed, exception=exception)
+    printed = verifier_output if isinstance(verifier_output, str) else None
+    return replace(trial, steps=tuple(steps), findings=noticed, exception=exception, verifier_output=printed)
 
 
 def message_out(step: Step) -> Object:

@@ -25,6 +25,9 @@ JOB, KEY, DIGEST = "kilobench_job", "kilobench_key", "kilobench_digest"
 STEPS, LEFT_OUT = "steps", "characters_left_out"
 """Metadata keys for how many steps a trial has, and for how much of a row's texts did not go up."""
 
+VERIFIER_OUTPUT = "verifier_output"
+"""Where a trace's output holds what the verifier printed."""
+
 NOT_NEW = "not_new"
 """In place of a cost's provenance: what a regrade repeats was spent by the trial that it grades, and costs 0 here."""
 
@@ -238,6 +241,7 @@ def _trace(trial: Trial, cost: TrialCost, after: tuple[Step, ...]) -> Row:
             "message": said[-1].message if said else None,
             "reward": trial.reward,
             "messages_after": [message_out(step) for step in after],
+            **({} if trial.verifier_output is None else {VERIFIER_OUTPUT: trial.verifier_output}),
         },
         metadata=metadata,
         trace_key=trial_key(trial),

@@ -15,7 +15,7 @@ from adapter.errors import UnreadableError
 from adapter.live_record import is_live, live_trial
 from adapter.loose import Json, count, mapping, moment, number, sequence, text
 from adapter.opik_record import RECORD, message_in, step_in, trial_in
-from adapter.opik_rows import KEY, LEFT_OUT, NO_TRACEBACK, STEPS, step_key
+from adapter.opik_rows import KEY, LEFT_OUT, NO_TRACEBACK, STEPS, VERIFIER_OUTPUT, step_key
 from adapter.trial import Finding, JsonValue, Severity, Step, ToolCall, Trial, TrialException
 
 
@@ -75,7 +75,8 @@ def _uploaded(trace: TracePublic, metadata: Json, spans: Mapping[str, SpanPublic
             steps.append(_step(key, span, spans, findings))
     steps.extend(map(message_in, sequence(as_json(trace.output).get("messages_after"))))
     steps.sort(key=lambda step: step.number)
-    trial = trial_in(metadata.get(RECORD), steps, metadata.get("findings"), _exception(trace))
+    printed = as_json(trace.output).get(VERIFIER_OUTPUT)
+    trial = trial_in(metadata.get(RECORD), steps, metadata.get("findings"), _exception(trace), printed)
     left_out = sum(count(as_json(one.metadata).get(LEFT_OUT)) or 0 for one in (trace, *spans.values()))
     if left_out:
         message = f"{left_out} characters were too many for Opik: they are in the trace's attachments only."

@@ -315,6 +315,7 @@ class Trial:
         dataset: where the task comes from; `adhoc` for a task that was run on its own.
         reward: the deciding reward; None when the verifier gave none.
         rewards: all reward keys.
+        verifier_output: the end of what the verifier printed; None where it left nothing, or that is not recorded.
         agent_time: from the agent's start to its end; between the steps of a multi-step trial lies the verifier's time.
         agent_seconds: the agent's own wall time, without set-up and verifier.
         is_whole: whether all that the run did was read; False when a finding names a part that was not, so that
@@ -345,6 +346,7 @@ class Trial:
     reward: float | None = None
     rewards: dict[str, float] = field(default_factory=dict[str, float])
     exception: TrialException | None = None
+    verifier_output: str | None = None
     time: Span = Span()
     agent_time: Span = Span()
     agent_seconds: float | None = None

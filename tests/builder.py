@@ -93,13 +93,14 @@ class JobBuilder:
         settings: dict[str, Any] | None = None,
         verifier: dict[str, Any] | None = None,
         exception: str | None = None,
+        printed: str | None = None,
         raw_trajectory: str | dict[str, Any] | None = None,
         **result: Any,
     ) -> Path:
         """Adds a trial; `steps=None` is a short ordinary run, `steps=[]` no trajectory at all.
 
-        `settings` and `verifier` are Harbor's own settings of the agent and the verifier; `result` replaces whole
-        fields of the trial's result.
+        `settings` and `verifier` are Harbor's own settings of the agent and the verifier, `printed` is what that
+        one printed; `result` replaces whole fields of the trial's result.
         """
         if steps is None:
             steps = [user_step(), agent_step("Done.", ("bash", {"command": "ls"}, "a.py"), cost=0.01)]
@@ -134,6 +135,8 @@ class JobBuilder:
         }
         self._write(f"{name}/result.json", value | result)
         self._write(f"{name}/config.json", value["config"])
+        if printed is not None:
+            self._write(f"{name}/verifier/test-stdout.txt", printed)
         if raw_trajectory is not None:
             self._write(f"{name}/agent/trajectory.json", raw_trajectory)
         elif steps:

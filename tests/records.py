@@ -113,6 +113,7 @@ def trials(draw: st.DrawFn) -> Trial:
         reward=draw(st.none() | floats),
         rewards=draw(st.dictionaries(names, floats, max_size=2)),
         exception=draw(st.none() | st.builds(TrialException, names, texts, st.none() | names)),
+        verifier_output=draw(st.none() | texts),
         time=draw(spans),
         agent_time=draw(spans),
         agent_seconds=draw(st.none() | st.floats(0, 1e6)),
