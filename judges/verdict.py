@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from judges.plain import folded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from adapter.trial import JsonValue, Step, Trial
     from prompts import Criterion
@@ -129,9 +129,14 @@ def check_evidence(trial: Trial, verdict: Verdict) -> list[str]:
     A quote must stand within one text of its step: the message, the reasoning, a tool's name, a text in its
     arguments, an output or an observation. White space is folded on both sides, and what cannot be seen is left out.
     """
+    return check_quotes(trial, verdict.evidence)
+
+
+def check_quotes(trial: Trial, quotes: Sequence[Quote]) -> list[str]:
+    """Which quotes are not in the step they name, as `check_evidence` says."""
     steps = {step.number: step for step in trial.steps}
     problems: list[str] = []
-    for quote in verdict.evidence:
+    for quote in quotes:
         step = steps.get(quote.step)
         if step is None:
             problems.append(f"There is no step {quote.step} to quote from.")

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_options import Json, Opik, PassAt, Prices, Project, Report, Reward, tell
+from pipelines.cli_options import (
+    Json,
+    JudgeApiBase,
+    MaxSpend,
+    Opik,
+    PassAt,
+    Prices,
+    Project,
+    Report,
+    Reward,
+    tell,
+    usd,
+)
 
 
 def _name(help_: str, metavar: str) -> typer.models.OptionInfo:
@@ -30,6 +42,17 @@ def investigate(
         str | None, _name("What passed before: an experiment (dataset/variant/job), a variant or a job.", "NAME")
     ] = None,
     candidate: Annotated[str | None, _name("What fails now; likewise.", "NAME")] = None,
+    judge_model: Annotated[
+        str | None,
+        typer.Option(
+            help="A model that names the decisive step, as LiteLLM spells it: one question per run.",
+            metavar="MODEL",
+            show_default="none: rules, milestones and verdicts",
+        ),
+    ] = None,
+    judge_api_base: JudgeApiBase = None,
+    max_spend: MaxSpend = "5.00",
+    concurrency: Annotated[int, typer.Option(help="Runs that are asked about at a time.", metavar="N", min=1)] = 16,
     report: Report = None,
     project: Project = None,
     opik: Opik = None,
@@ -40,11 +63,13 @@ def investigate(
 ) -> None:
     """Find the step at which failing runs went wrong, each against a run of its task that passed."""
     from adapter.status import Grading
+    from pipelines.cause_judging import CauseJudge
     from pipelines.investigate import InvestigateRequest
     from pipelines.investigate import investigate as find_out
     from pipelines.progress import Bars
     from pipelines.terminal_investigate import show
 
+    judge = None if judge_model is None else CauseJudge(judge_model, judge_api_base, usd(max_spend), concurrency)
     request = InvestigateRequest(
         paths=tuple(jobs or ()),
         task=task,
@@ -57,6 +82,7 @@ def investigate(
         grading=Grading(key=reward, pass_at=pass_at),
         prices=prices,
         report=report,
+        judge=judge,
     )
     result = find_out(request, Bars())
     tell(result, show, json=json)

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines.cli_options import Json, Opik, PassAt, Prices, Reward, tell
+from pipelines.cli_options import Json, JudgeApiBase, MaxSpend, Opik, PassAt, Prices, Reward, tell, usd
 
 _DEFAULT_WINDOW = 15
 """`judges.transcript.windows.DEFAULT_WINDOW`: the help text must not load the judges."""
-
-
-def _cap(text: str) -> str:
-    """An amount of US dollars, or `none`."""
-    if text.strip().lower() != "none":
-        try:
-            usd = float(text)
-        except ValueError as error:
-            raise typer.BadParameter(f"{text} is no amount of US dollars, nor `none`.") from error
-        if not isfinite(usd) or usd < 0:
-            raise typer.BadParameter(f"{text} is no amount that can be spent.")
-    return text
 
 
 def judge(
@@ -65,14 +52,7 @@ def judge(
             show_default="none: rules alone",
         ),
     ] = None,
-    judge_api_base: Annotated[
-        str | None,
-        typer.Option(
-            help="Where the model is, if behind an OpenAI-compatible API.",
-            metavar="URL",
-            show_default="LiteLLM's own variables",
-        ),
-    ] = None,
+    judge_api_base: JudgeApiBase = None,
     criteria: Annotated[
         Path | None,
         typer.Option(help="Criteria of your own, as .md files.", metavar="DIR", show_default="the three bundled ones"),
@@ -103,10 +83,7 @@ def judge(
         typer.Option(help="Judge so many, drawn by variant and outcome.", metavar="N", min=1, show_default=False),
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed draws others.", metavar="N")] = 0,
-    max_spend: Annotated[
-        str,
-        typer.Option(help="What the models may cost together, in US dollars.", metavar="USD|none", callback=_cap),
-    ] = "5.00",
+    max_spend: MaxSpend = "5.00",
     concurrency: Annotated[int, typer.Option(help="Calls at a time.", metavar="N", min=1)] = 16,
     rpm: Annotated[
         int | None, typer.Option(help="Calls a minute.", metavar="N", min=1, show_default="what the provider takes")
@@ -172,7 +149,7 @@ def judge(
         only=only,
         sample=sample,
         seed=seed,
-        max_spend_usd=None if max_spend.strip().lower() == "none" else float(max_spend),
+        max_spend_usd=usd(max_spend),
         concurrency=concurrency,
         rpm=rpm,
         tpm=tpm,

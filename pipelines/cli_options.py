@@ -23,6 +23,23 @@ def finite(value: float) -> float:
     return value
 
 
+def _cap(text: str) -> str:
+    """An amount of US dollars, or `none`."""
+    if text.strip().lower() != "none":
+        try:
+            usd = float(text)
+        except ValueError as error:
+            raise typer.BadParameter(f"{text} is no amount of US dollars, nor `none`.") from error
+        if not isfinite(usd) or usd < 0:
+            raise typer.BadParameter(f"{text} is no amount that can be spent.")
+    return text
+
+
+def usd(cap: str) -> float | None:
+    """The amount that `MaxSpend` names; None where it lifts the cap."""
+    return None if cap.strip().lower() == "none" else float(cap)
+
+
 Reward = Annotated[
     str | None,
     typer.Option(
@@ -77,6 +94,18 @@ AllowUnequal = Annotated[
         "--allow-unequal",
         help="Give verdicts on what both variants ran where they were not run alike: other tasks or attempts.",
     ),
+]
+JudgeApiBase = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the model is, if behind an OpenAI-compatible API.",
+        metavar="URL",
+        show_default="LiteLLM's own variables",
+    ),
+]
+MaxSpend = Annotated[
+    str,
+    typer.Option(help="What the models may cost together, in US dollars.", metavar="USD|none", callback=_cap),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 

@@ -1,4 +1,7 @@
-"""`kilobench investigate`: why runs failed where others passed. The runs are read from Opik, one at a time."""
+"""`kilobench investigate`: why runs failed where others passed. The runs are read from Opik, one at a time.
+
+Without a model, rules, milestones and verdicts rank the steps; with one, its word comes first.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,12 @@ from adapter.opik_store import OpikStore
 from adapter.prices import PriceBook
 from adapter.status import BY_REWARD, Grading
 from pipelines.alone import alone
+from pipelines.cause_judging import CauseJudge, judge_causes
 from pipelines.courses import Courses, read_courses
 from pipelines.folders import writing_to
 from pipelines.investigate_results import (
     CauseGroup,
+    CauseJudging,
     DivergenceFound,
     FirstDifference,
     InvestigateResult,
@@ -60,6 +65,7 @@ class InvestigateRequest:
         grading: what decides whether a trial of a job folder passed.
         prices: the user's own prices.
         report: the folder for pages; None for none.
+        judge: the model that is asked for root causes; None for none.
     """
 
     paths: tuple[Path, ...] = ()
@@ -73,6 +79,7 @@ class InvestigateRequest:
     grading: Grading = BY_REWARD
     prices: Path | None = None
     report: Path | None = None
+    judge: CauseJudge | None = None
 
     def check(self) -> None:
         """Raises `BadInputError` where options do not go together."""
@@ -107,12 +114,15 @@ def investigate(request: InvestigateRequest, bars: Bars) -> InvestigateResult:
         skipped += courses.skipped
         choice = _choose(request, courses.runs)
         advance = bars.stage("Compare", "runs", len(choice.chosen))
-        found: list[Investigation] = []
         looked: list[Looked] = []
         for one in choice.chosen:
             looked.append(look(one))
-            found.append(investigation_of(looked[-1], one.repeats))
             advance(1)
+        judged: CauseJudging | None = None
+        if request.judge is not None:
+            asked = bars.stage("Judge", "runs", len(looked))
+            looked, judged = judge_causes(looked, courses.traces, connection, project, request.judge, book, asked)
+        found = [investigation_of(one, chosen.repeats) for one, chosen in zip(looked, choice.chosen, strict=True)]
         keyed = [(one.failing.key, said) for one, said in zip(choice.chosen, found, strict=True)]
         written = mark(keyed, courses.held, store)
         acts = [_act(one.failing, said) for one, said in zip(looked, found, strict=True)]
@@ -125,10 +135,16 @@ def investigate(request: InvestigateRequest, bars: Bars) -> InvestigateResult:
             groups=tuple(_groups(found, acts)),
             scores_written=written,
             report=None if report is None else str(report).encode("utf-8", "replace").decode(),
+            judge=judged,
             left_out=tuple(SkippedItem(path=path, reason=reason) for path, reason in choice.left_out),
             skipped=tuple(SkippedItem(path=one.path, reason=one.reason) for one in skipped),
-            exit_code=ExitCode.INCOMPLETE if any(one.is_open for one in skipped) else ExitCode.DONE,
+            exit_code=_exit_code(skipped, judged),
         )
+
+
+def _exit_code(skipped: Sequence[Skipped], judged: CauseJudging | None) -> ExitCode:
+    is_open = any(one.is_open for one in skipped) or (judged is not None and bool(judged.undecided))
+    return ExitCode.INCOMPLETE if is_open else ExitCode.DONE
 
 
 def _choose(request: InvestigateRequest, courses: Sequence[Course]) -> Choice:
@@ -233,8 +249,9 @@ def _cause(one: Cause) -> RootCause:
         explanation=one.explanation,
         evidence=tuple(QuoteFound(step=step, quote=quote) for step, quote in one.evidence),
         better_action=one.better_action,
-        confidence=None,
+        confidence=one.confidence,
         by=one.by,
+        prompt_version=one.prompt_version,
     )
 
 

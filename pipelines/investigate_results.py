@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from adapter.errors import ExitCode
+from pipelines.inspected import TokenCounts
 from pipelines.results import SkippedItem
 from views.divergence import Kind
 
@@ -43,7 +44,7 @@ class RootCause(_Result):
 
     `by` is the judge, a rule or a model, that named it, or `alignment` where the comparison alone does, or
     `outcome` where nothing speaks but that a call failed. `confidence` is
-    a model's own; None otherwise.
+    a model's own, and `prompt_version` says which text it was given; None otherwise.
     """
 
     step: int
@@ -53,6 +54,7 @@ class RootCause(_Result):
     better_action: str | None
     confidence: float | None
     by: str
+    prompt_version: str | None
 
 
 class SideBySide(_Result):
@@ -94,6 +96,27 @@ class Investigation(_Result):
     rests_on: tuple[str, ...]
 
 
+class CauseJudging(_Result):
+    """What asking a model for root causes came to: one question per investigation.
+
+    `id` is the judge run's, under which the calls are kept. `calls` were sent and answered or failed, `cached_calls`
+    were answered from the cache on disk; `tokens` and `spend_usd` are of what was sent, None where not known.
+    `held_usd` is what calls without an answer may still come to. `undecided` names the failing runs of which the model
+    named no usable step, and what Opik did not keep, with the reason: the same command takes them up again.
+    """
+
+    id: str
+    model: str
+    prompt_version: str
+    calls: int
+    cached_calls: int
+    tokens: TokenCounts
+    spend_usd: float | None
+    held_usd: float
+    max_spend_usd: float | None
+    undecided: tuple[SkippedItem, ...]
+
+
 class CauseGroup(_Result):
     """Investigations with the same kind of cause at the same kind of act.
 
@@ -112,7 +135,7 @@ class InvestigateResult(_Result):
     """All of them. `left_out` names failing runs that were not investigated, and why.
 
     `scores_written` counts the traces whose `root_cause_step` was written or removed; a second run writes none.
-    `report` is the path of the list of pages; None for what was not asked for.
+    `report` is the path of the list of pages, `judge` what a model was asked; None for what was not asked for.
     """
 
     project: str
@@ -122,6 +145,7 @@ class InvestigateResult(_Result):
     groups: tuple[CauseGroup, ...]
     scores_written: int
     report: str | None
+    judge: CauseJudging | None
     left_out: tuple[SkippedItem, ...]
     skipped: tuple[SkippedItem, ...]
     exit_code: ExitCode

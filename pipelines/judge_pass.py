@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
 
 from adapter.opik_rows import trial_key
 from adapter.trial import Trial
@@ -15,6 +12,7 @@ from judges.asking import Asker, Made
 from judges.jury import Heard, Jury, hear
 from judges.rules import judge as by_rules
 from judges.verdict import Verdict
+from pipelines.ask_together import ask_together
 from pipelines.judge_run import JudgedCall
 from pipelines.to_judge import ToJudge
 from prompts import Criterion
@@ -39,10 +37,6 @@ class Passed:
     calls: tuple[JudgedCall, ...] = ()
 
 
-class Opened(Asker, Protocol):
-    """A gateway that is open."""
-
-
 def rule_verdicts(trial: Trial, criteria: Mapping[str, Criterion]) -> tuple[Verdict, ...]:
     """What the rules say, by those criteria in force that know the rules' labels."""
     said: list[Verdict] = []
@@ -65,7 +59,7 @@ def pass_by_rules(
 def pass_by_models(
     trials: Iterator[ToJudge],
     jury: Jury,
-    gateway: AbstractAsyncContextManager[Opened],
+    gateway: AbstractAsyncContextManager[Asker],
     together: int,
     on_trial: Callable[[Passed], None],
 ) -> None:
@@ -82,45 +76,20 @@ def pass_by_models(
     Raises:
         KilobenchError: reading or storing failed; what is being asked is let go.
     """
-    try:
-        asyncio.run(_pass(trials, jury, gateway, together, on_trial))
-    except BaseExceptionGroup as group:
-        # One failure is enough to tell: the others are its consequences, or say the same.
-        raise _first(group) from group
+
+    async def one(found: ToJudge, asker: Asker) -> tuple[ToJudge, Heard, list[Made]]:
+        made: list[Made] = []
+        return found, await hear(found.trial, jury, asker, made.append), made
+
+    def done(place: int, heard: tuple[ToJudge, Heard, list[Made]]) -> None:
+        found, said, made = heard
+        on_trial(Passed(place, found, rule_verdicts(found.trial, jury.criteria), said, calls_of(found, made)))
+
+    ask_together(trials, one, gateway, together, done)
 
 
-async def _pass(
-    trials: Iterator[ToJudge],
-    jury: Jury,
-    gateway: AbstractAsyncContextManager[Opened],
-    together: int,
-    on_trial: Callable[[Passed], None],
-) -> None:
-    loop = asyncio.get_running_loop()
-    room = asyncio.Semaphore(together)
-    # Reading and storing wait for disk and network, one at a time, beside the calls.
-    with ThreadPoolExecutor(1) as aside:
-
-        async def one(place: int, found: ToJudge, asker: Asker) -> None:
-            try:
-                made: list[Made] = []
-                heard = await hear(found.trial, jury, asker, made.append)
-                said = rule_verdicts(found.trial, jury.criteria)
-                passed = Passed(place, found, said, heard, _calls(found, made))
-                await loop.run_in_executor(aside, on_trial, passed)
-            finally:
-                room.release()
-
-        async with gateway as asker, asyncio.TaskGroup() as tasks:
-            place = 0
-            await room.acquire()
-            while (found := await loop.run_in_executor(aside, next, trials, None)) is not None:
-                tasks.create_task(one(place, found, asker))
-                place += 1
-                await room.acquire()
-
-
-def _calls(found: ToJudge, made: Sequence[Made]) -> tuple[JudgedCall, ...]:
+def calls_of(found: ToJudge, made: Sequence[Made]) -> tuple[JudgedCall, ...]:
+    """The calls that were made about a trial, as a judge run keeps them."""
     key, span_ids = trial_key(found.trial), found.span_ids
     return tuple(
         JudgedCall(
@@ -136,8 +105,3 @@ def _calls(found: ToJudge, made: Sequence[Made]) -> tuple[JudgedCall, ...]:
         )
         for one in made
     )
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from adapter.opik_store import OpikStore, Score, Stored
+from judges.root_cause.case import CRITERION
 from pipelines.investigate_results import Investigation, RootCause
 from pipelines.scores import KeyedScore, write_scores
 
 SCORE = "root_cause_step"
 TAG = "root-cause"
+_OF_A_MODEL = f", prompt {CRITERION}@"
+"""Stands in the last line of what a model named that was asked for root causes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Held:
 def mark(found: Sequence[tuple[str, Investigation]], held: Mapping[str, Held], store: OpikStore) -> int:
     """Brings scores and tags to what the investigations say; those of other runs stay as they are.
 
+    What a model named stands until a model names something else: the ranking alone neither moves nor removes it.
+
     Args:
         found: the investigations, each with its run's key.
         held: what Opik holds of the runs, by key.
@@ -42,7 +47,7 @@ def mark(found: Sequence[tuple[str, Investigation]], held: Mapping[str, Held], s
     """
     written = 0
     for key, one in found:
-        if key not in held:
+        if key not in held or (_is_of_a_model(held[key]) and not _names_by_a_model(one)):
             continue
         before = _marked(held[key])
         wanted = [] if one.root_cause is None else [_score(key, one, one.root_cause)]
@@ -63,6 +68,16 @@ def _marked(held: Held) -> int | None:
     return int(scores[0].value) if scores else None
 
 
+def _is_of_a_model(held: Held) -> bool:
+    """Whether a model named the step that is marked."""
+    last = [(one.reason or "").rpartition("\n")[2] for one in held.trace.scores.get(SCORE, ())]
+    return any(_OF_A_MODEL in one for one in last)
+
+
+def _names_by_a_model(one: Investigation) -> bool:
+    return one.root_cause is not None and one.root_cause.prompt_version is not None
+
+
 def _is_ours(score: Score) -> bool:
     return score.name == SCORE
 
@@ -73,5 +88,7 @@ def _score(key: str, one: Investigation, cause: RootCause) -> KeyedScore:
         said.append(f"Better: {cause.better_action}")
     if one.against is not None:
         said.append(f"Compared with {one.against}.")
-    said.append(f"[by {cause.by}]")
+    prompt = "" if cause.prompt_version is None else f", prompt {cause.prompt_version}"
+    # A line of the judge's own words cannot pass for the last one, which says who spoke.
+    said.append(f"[by {cause.by}{prompt}]")
     return KeyedScore(key, SCORE, float(cause.step), cause.category, "\n".join(said))

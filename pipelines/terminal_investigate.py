@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.investigate_results import CauseGroup, InvestigateResult, Investigation, RootCause
+from pipelines.investigate_results import CauseGroup, CauseJudging, InvestigateResult, Investigation, RootCause
 from pipelines.terminal import line
+from pipelines.terminal_judge import spent
 from views import format as fmt
 
 _SIGNS = {"equal": " ", "swapped": "⇅", "other arguments": "≠", "other tool": "≠", "inserted": "+", "missing": "−"}
@@ -22,6 +23,8 @@ def show(result: InvestigateResult, console: Console) -> None:
         console.print(line("", "No failing run has a passing run of its task: nothing was investigated."))
     if len(result.investigations) > 1 and result.groups:
         console.print(_groups(result.groups, len(result.investigations)))
+    if result.judge is not None:
+        _judge(result.judge, console)
     for one in (*result.left_out, *result.skipped):
         console.print(line("left out: ", f"{one.path}: {one.reason}"))
     if result.report is not None:
@@ -53,10 +56,21 @@ def _show(one: Investigation, console: Console) -> None:
 
 
 def _cause(lead: str, cause: RootCause, console: Console) -> None:
-    console.print(line(lead, f"step {cause.step}: {cause.category} ({cause.by})"))
+    sure = "" if cause.confidence is None else f", {fmt.percent(cause.confidence)} sure"
+    console.print(line(lead, f"step {cause.step}: {cause.category} ({cause.by}{sure})"))
     console.print(line("    ", cause.explanation))
+    for quote in cause.evidence:
+        console.print(line(f"    step {quote.step}: ", f"“{quote.quote}”"))
     if cause.better_action is not None:
         console.print(line("    better: ", cause.better_action))
+
+
+def _judge(judge: CauseJudging, console: Console) -> None:
+    for one in judge.undecided:
+        console.print(line("no word of the judge: ", f"{one.path}: {one.reason}"))
+    console.print(line("judged by ", f"{judge.model}, judge run {judge.id}; {spent(judge)}"))
+    if judge.undecided:
+        console.print(line("", "Run the same command again: it asks for what is missing, and pays for nothing twice."))
 
 
 def _around(one: Investigation) -> Table:

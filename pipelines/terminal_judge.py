@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from pipelines.investigate_results import CauseJudging
 from pipelines.judge_results import JudgeResult, JudgeRunResult
 from pipelines.terminal import line
 from views import format as fmt
@@ -48,7 +49,7 @@ def show_judge(result: JudgeResult, console: Console) -> None:
     steps = sum(one.agent_steps for one in result.trials)
     console.print(line("judged: ", f"{len(result.trials)} trials, {steps} agent steps"))
     if run.models:
-        console.print(line("judge run: ", f"{run.id}; {_spent(run)}"))
+        console.print(line("judge run: ", f"{run.id}; {spent(run)}"))
     if result.opik is not None and any(one.project is not None for one in result.trials):
         scores = f"{result.scores_written} scores" if result.scores_written else "nothing, all was there"
         console.print(line("written to Opik: ", scores))
@@ -96,7 +97,8 @@ def _calibration(run: JudgeRunResult, by: str, criterion: str) -> str:
     return run.calibration.get(by, {}).get(criterion, "not calibrated")
 
 
-def _spent(run: JudgeRunResult) -> str:
+def spent(run: JudgeRunResult | CauseJudging) -> str:
+    """Calls, tokens and dollars of a judge run, in a phrase."""
     tokens = run.tokens.in_all
     held = f", and up to {fmt.money(run.held_usd)} for calls without an answer" if run.held_usd else ""
     cap = "no cap" if run.max_spend_usd is None else f"cap {fmt.money(run.max_spend_usd)}"

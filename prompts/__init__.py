@@ -10,6 +10,7 @@ from prompts.loader import (
     bundled_criteria,
     load_criterion,
     load_folder,
+    root_cause_prompt,
     system_prompt,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "bundled_criteria",
     "load_criterion",
     "load_folder",
+    "root_cause_prompt",
     "system_prompt",
 ]

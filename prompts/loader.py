@@ -115,20 +115,21 @@ class Criterion(_Model):
 
 
 class SystemPrompt(_Model):
-    """What every judge is told, whatever it judges by: a text with places for the criteria and the categories."""
+    """What a judge is told, whatever it is asked about: a text with places for the criteria and the categories."""
 
     name: Text
+    identifier: Identifier = "system"
     version: int = Field(ge=1)
     changelog: Annotated[tuple[Change, ...], Field(min_length=1)]
     text: Text
-    """The body of the file, with `{criteria}` and `{categories}` in it."""
+    """The body of the file, with `{categories}` in it, and `{criteria}` where there are any."""
 
     @property
     def prompt_version(self) -> str:
-        """`system@version`."""
-        return f"system@{self.version}"
+        """`identifier@version`."""
+        return f"{self.identifier}@{self.version}"
 
-    def filled(self, criteria: str, categories: str) -> str:
+    def filled(self, *, categories: str, criteria: str = "") -> str:
         """The text with these in their places."""
         return self.text.replace("{categories}", categories).replace("{criteria}", criteria)
 
@@ -198,8 +199,18 @@ def bundled_criteria() -> tuple[Criterion, ...]:
 
 @cache
 def system_prompt() -> SystemPrompt:
-    """The system prompt of all judges."""
-    fields, text = _read(resources.files("prompts") / "system" / "judge.md")
+    """The system prompt of all judges of steps."""
+    return _system("judge.md")
+
+
+@cache
+def root_cause_prompt() -> SystemPrompt:
+    """The system prompt of the judge of root causes."""
+    return _system("root_cause.md")
+
+
+def _system(name: str) -> SystemPrompt:
+    fields, text = _read(resources.files("prompts") / "system" / name)
     return SystemPrompt.model_validate({**fields, "text": text})
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import opik
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.opik_connection import Connection, connect
@@ -28,6 +29,10 @@ from pipelines.cli import main
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Tests that a shell runs in its background have Ctrl-C ignored, and so would the commands that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What httpx gives a request that says nothing, five seconds, is little on a busy machine.
+for _limit in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _limit, 60.0)
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"

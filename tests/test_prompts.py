@@ -53,7 +53,7 @@ def test_labels_are_worth_one_a_half_and_nothing_in_order(criterion) -> None:
 
 
 def test_the_system_prompt_says_how_to_use_each_field_of_a_verdict() -> None:
-    text = system_prompt().filled("THE CRITERIA", "THE CATEGORIES")
+    text = system_prompt().filled(criteria="THE CRITERIA", categories="THE CATEGORIES")
     for field in ("explanation", "evidence", "better_action", "category", "confidence"):
         assert f"- `{field}`" in text
     assert text.index("- `explanation`") < text.index("- `confidence`")

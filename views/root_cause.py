@@ -31,6 +31,8 @@ class Cause:
         evidence: words that it rests on, each with its step.
         by: the judge who named it, or `alignment`, or `outcome`.
         weight: how much speaks for it, for ranking alone: it is no probability.
+        confidence: how sure a model says it is, from 0 to 1; None for what no model named, or does not say.
+        prompt_version: which text the model that named it was given; None for what none did.
     """
 
     step: int
@@ -40,6 +42,8 @@ class Cause:
     better_action: str | None
     by: str
     weight: float
+    confidence: float | None = None
+    prompt_version: str | None = None
 
 
 def causes(failing: Course, parted: Parted | None) -> list[Cause]:

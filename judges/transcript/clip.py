@@ -32,10 +32,12 @@ class Marks:
 
     Args:
         boundary: the trajectory's.
+        run: which of several runs is told; empty where there is one.
     """
 
-    def __init__(self, boundary: str) -> None:
+    def __init__(self, boundary: str, run: str = "") -> None:
         self._boundary = boundary
+        self._run = f"{run}, " if run else ""
 
     def mark(self, text: str) -> str:
         """One mark; it is a line of its own, or the beginning of one."""
@@ -52,7 +54,7 @@ class Marks:
 
     def full(self, step: Step, before: Step | None = None) -> str:
         """A step with all its parts, each below a mark; thinking that stands in the step before is not told again."""
-        lines = [self.mark(f"step {step.number}: {_who(step)}")]
+        lines = [self._step(step)]
         if step.subagent:
             lines += [self.mark("sub-agent"), _one_line(step.subagent, _BRIEF)]
         if step.message.strip():
@@ -90,7 +92,10 @@ class Marks:
         return self._line(step, calls or _said_in_short(step, _BRIEF)) + "\n"
 
     def _line(self, step: Step, text: str) -> str:
-        return f"{self.mark(f'step {step.number}: {_who(step)}')} {text}".rstrip()
+        return f"{self._step(step)} {text}".rstrip()
+
+    def _step(self, step: Step) -> str:
+        return self.mark(f"{self._run}step {step.number}: {_who(step)}")
 
 
 def _who(step: Step) -> str:

@@ -15,7 +15,7 @@ from judges.plain import skeleton
 from judges.verdict import texts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from adapter.trial import JsonValue, Trial
 
@@ -23,15 +23,27 @@ _LENGTH = 10
 """Hexadecimal digits: 40 bits, which whoever writes a text cannot know without all texts that come after it."""
 
 
-def boundary(trial: Trial) -> str:
-    """The boundary of a trial: ten hexadecimal digits that stand nowhere in its text, in whatever disguise."""
+def boundary(*trials: Trial, beside: Sequence[str] = ()) -> str:
+    """The boundary of trials that are shown together: ten hexadecimal digits that stand nowhere in their text.
+
+    They stand there in no disguise either.
+
+    Args:
+        trials: mostly one.
+        beside: what else is shown that is not ours.
+    """
+    shown = [text for trial in trials for text in _shown(trial)] + list(beside)
+    return _free(json.dumps(shown).encode(), skeleton("\n".join(shown)))
+
+
+def _shown(trial: Trial) -> list[str]:
     shown = [trial.name, trial.task]
     for step in trial.steps:
         shown += [step.subagent, step.segment, *texts_in(step)]
         # Arguments once more as a whole: their names and numbers are shown, too, and are no texts to quote.
         shown += [json.dumps(call.arguments) for call in step.tool_calls if not isinstance(call.arguments, str)]
         shown += [name for call in step.tool_calls for name in _names(call.arguments)]
-    return _free(json.dumps(shown).encode(), skeleton("\n".join(shown)))
+    return shown
 
 
 def _names(value: JsonValue) -> Iterator[str]:

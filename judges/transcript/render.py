@@ -25,7 +25,7 @@ from judges.verdict import Category
 from prompts import system_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from adapter.trial import Step
     from prompts import Criterion
@@ -74,11 +74,17 @@ class Transcript:
         object.__setattr__(self, "_told", {})
 
     @classmethod
-    def of(cls, trial: Trial) -> Transcript:
-        """The transcript of a trial."""
-        found = boundary(trial)
+    def of(cls, trial: Trial, shared: str | None = None, run: str = "") -> Transcript:
+        """The transcript of a trial.
+
+        Args:
+            trial: the trial.
+            shared: the boundary where it is shown beside something else; None for its own.
+            run: which of several runs it is.
+        """
+        found = boundary(trial) if shared is None else shared
         task = tuple(itertools.takewhile(lambda step: step.source is not Source.AGENT, trial.steps))
-        return cls(trial, found, Marks(found), task, trial.steps[len(task) :])
+        return cls(trial, found, Marks(found, run), task, trial.steps[len(task) :])
 
     def opening(self) -> str:
         """What every prompt about this trial begins with: its boundary, and the task."""
@@ -118,6 +124,27 @@ class Transcript:
         steps = [step for step in self._steps if first <= step.number <= last]
         return "".join(map(self._marks.full, steps, [None, *steps]))
 
+    def told(self, full: Collection[int]) -> str:
+        """All steps: these in full, some next to them in short, others in a line each, the furthest not at all."""
+        places = [place for place, step in enumerate(self._steps) if step.number in full]
+        away = sorted(
+            (min((abs(place - one) for one in places), default=len(self._steps) - place), place)
+            for place, step in enumerate(self._steps)
+            if step.number not in full
+        )
+        forms = dict.fromkeys(places, self._marks.full)
+        forms |= {place: self._marks.short for _, place in away[:_SHORT]}
+        forms |= {place: self._marks.brief for _, place in away[_SHORT : _SHORT + _BRIEF]}
+        lines: list[str] = []
+        for is_told, several in itertools.groupby(range(len(self._steps)), forms.__contains__):
+            stretch = list(several)
+            if is_told:
+                lines += [forms[place](self._steps[place]) for place in stretch]
+            else:
+                first, last = self._steps[stretch[0]].number, self._steps[stretch[-1]].number
+                lines.append(f"{self._marks.mark(f'steps {first} to {last} are not shown')}\n")
+        return "".join(lines)
+
     def question(self, asked: Sequence[tuple[int, str]], complaints: Sequence[str]) -> str:
         """What is asked, below the end of the trajectory."""
         by_step: dict[int, list[str]] = {}
@@ -126,12 +153,17 @@ class Transcript:
         marks = self._marks
         lines = [marks.mark("trajectory ends"), "Judge these steps by these criteria:"]
         lines += [f"step {step}: {', '.join(names)}" for step, names in by_step.items()]
-        if complaints:
-            lines += ["You were asked this before, and these answers could not be used:", marks.mark("faults begin")]
-            lines += [f"- {self._fault(one)}" for one in complaints]
-            lines += [marks.mark("faults end"), "Answer again, for these steps and criteria alone."]
+        lines += self.faults(complaints, "Answer again, for these steps and criteria alone.")
         lines.append("Answer with the JSON object alone.")
         return "\n".join(lines) + "\n"
+
+    def faults(self, complaints: Sequence[str], again: str) -> list[str]:
+        """The lines that say what was wrong with the answer before; none where it is asked for the first time."""
+        if not complaints:
+            return []
+        begin, end = self._marks.mark("faults begin"), self._marks.mark("faults end")
+        listed = [f"- {self._fault(one)}" for one in complaints]
+        return ["You were asked this before, and these answers could not be used:", begin, *listed, end, again]
 
     def _fault(self, complaint: str) -> str:
         # It may repeat words of the judge's, and they words of the trajectory's, or one of our marks.

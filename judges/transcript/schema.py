@@ -23,9 +23,9 @@ def answer_schema(criteria: Mapping[str, Criterion]) -> Object:
     before the label: models write in the order of the schema.
     """
     labels = list(dict.fromkeys(label.label for one in criteria.values() for label in one.labels))
-    quote = _object({"step": {"type": "integer"}, "quote": {"type": "string"}})
-    action = _object({"tool": {"type": "string"}, "arguments": {"type": "string"}})
-    verdict = _object(
+    quote = strict_object({"step": {"type": "integer"}, "quote": {"type": "string"}})
+    action = strict_object({"tool": {"type": "string"}, "arguments": {"type": "string"}})
+    verdict = strict_object(
         {
             "step": {"type": "integer"},
             "criterion": {"type": "string", "enum": [*criteria]},
@@ -37,7 +37,7 @@ def answer_schema(criteria: Mapping[str, Criterion]) -> Object:
             "confidence": {"anyOf": [{"type": "number"}, {"type": "null"}]},
         }
     )
-    return _object({"trajectory": {"type": "string"}, "verdicts": {"type": "array", "items": verdict}})
+    return strict_object({"trajectory": {"type": "string"}, "verdicts": {"type": "array", "items": verdict}})
 
 
 @lru_cache(maxsize=16)
@@ -46,6 +46,7 @@ def schema_text(criteria: tuple[Criterion, ...]) -> str:
     return json.dumps(answer_schema({criterion.criterion: criterion for criterion in criteria}))
 
 
-def _object(properties: Object) -> Object:
+def strict_object(properties: Object) -> Object:
+    """The schema of an object as OpenAI's strict mode takes it: with these properties, all of them, and no others."""
     required: list[JsonValue] = [*properties]
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
