@@ -1,11 +1,13 @@
 """The ranking without a model on traces of others, whose decisive step people marked: Who&When and AgentRx.
 
-These are conversations of several agents, not jobs: each message is a step, and what a terminal answers to an agent's
-code is that step's tool call. No other run of the task is there to compare with, so only the judges' rules speak.
+These are conversations, mostly of several agents, not jobs: each message is a step, and what a terminal answers to an
+agent's code is that step's tool call. No other run of the task is there to compare with, so only the judges' rules
+speak.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from adapter.files import read_json
-from adapter.loose import mapping, sequence, text
-from adapter.trial import Source, Status, Step, ToolCall, Trial, Variant
+from adapter.loose import Json, mapping, sequence, text
+from adapter.trial import JsonValue, Object, Source, Status, Step, ToolCall, Trial, Variant
 from benchmarks.data import REPOSITORY
 from judges.calibration.sources import agentrx, who_and_when
 from views.root_cause import causes
@@ -43,6 +45,38 @@ def conversation(name: str, messages: Sequence[object]) -> Trial:
             calls = (ToolCall("bash", {"command": code}, f"{answer[1]}{ending}"),)
         source = Source.AGENT if is_agent else Source.USER
         steps.append(Step(number, number, source, content, tool_calls=calls, call=number if is_agent else None))
+    return _trial(name, steps)
+
+
+def tool_run(name: str, messages: Sequence[JsonValue]) -> Trial:
+    """Messages in OpenAI's form as a trial: a step for each, counted from 1; a call holds what its tool answered."""
+    said = [mapping(one) for one in messages]
+    answers = {text(one.get("tool_call_id")): text(one.get("content")) or "" for one in said}
+    steps: list[Step] = []
+    for number, one in enumerate(said, 1):
+        is_agent = one.get("role") == "assistant"
+        calls: list[ToolCall] = []
+        for call in map(mapping, sequence(one.get("tool_calls"))):
+            asked = mapping(call.get("function"))
+            id_ = text(call.get("id"))
+            calls.append(ToolCall(text(asked.get("name")) or "", _arguments(asked), answers.get(id_), id_))
+        source = Source.AGENT if is_agent else Source.USER
+        said_there = text(one.get("content")) or ""
+        number_of_call = number if is_agent else None
+        steps.append(Step(number, number, source, said_there, tool_calls=tuple(calls), call=number_of_call))
+    return _trial(name, steps)
+
+
+def _arguments(asked: Json) -> Object | str:
+    written = text(asked.get("arguments")) or ""
+    try:
+        value: JsonValue = json.loads(written)
+    except ValueError:
+        return written
+    return value if isinstance(value, dict) else written
+
+
+def _trial(name: str, steps: Sequence[Step]) -> Trial:
     return Trial(
         job_id="labels",
         trial_id=name,
@@ -67,13 +101,17 @@ def of_who_and_when() -> Iterator[tuple[Trial, int]]:
 
 
 def of_agentrx() -> Iterator[tuple[Trial, int]]:
-    """The traces of Magentic-One, which are there as conversations, each with its decisive step."""
+    """The traces of Magentic-One, conversations of several agents, and of tau, each with its decisive step."""
     folder = LABELS / "agentrx"
     steps = {label.trial: label.step for label in agentrx.load(folder).labels}
     for file in sorted((folder / "magentic_dataset").glob("*.json")):
         name = f"magentic_one/{file.stem}"
         if name in steps:
             yield conversation(name, sequence(read_json(file))), steps[name]
+    for run in map(mapping, sequence(read_json(folder / "tau_retail" / "tau_dataset_failed.json"))):
+        name = f"tau/{run.get('task_id')}"
+        if name in steps:
+            yield tool_run(name, sequence(run.get("traj"))), steps[name]
 
 
 def measure(name: str, traces: list[tuple[Trial, int]]) -> None:
@@ -115,7 +153,7 @@ def main() -> None:
         print("decisive step: ../shared/data/labels is not here, so nothing was measured")
         return
     measure("Who&When", list(of_who_and_when()))
-    measure("AgentRx, Magentic-One", list(of_agentrx()))
+    measure("AgentRx", list(of_agentrx()))
 
 
 if __name__ == "__main__":
