@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from tables_page import page
 
+from pipelines.bench.results import BenchResult
 from pipelines.calibrated import CalibrateResult
 from pipelines.compare_results import CompareResult
 from pipelines.convert import ConvertResult
@@ -44,6 +45,8 @@ COMMANDS = (
     ("judge",),
     ("compare",),
     ("investigate",),
+    ("bench",),
+    ("harbor",),
     ("views",),
     ("views", "list"),
     ("views", "show"),
@@ -57,6 +60,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "run": RunResult,
     "inspect": InspectResult,
     "cost": CostResult,
+    "bench": BenchResult,
     "kilo-record": KiloRecord,
     "upload": UploadResult,
     "judge": JudgeResult,

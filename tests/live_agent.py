@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
+from pathlib import Path
 from typing import ClassVar, override
 
 from harbor.agents.base import BaseAgent
@@ -53,6 +54,8 @@ class LiveAgent(BaseAgent):
         (self.logs_dir / "trajectory.json").write_text(trajectory.model_dump_json(exclude_none=True))
         if "crashes" in task or ("flaky" in task and self._runs[task] == 1):
             raise ApiOverloadedError("The model's API is overloaded.")
+        if "once" in task and _is_first_time():
+            raise ApiOverloadedError("The model's API is overloaded, this once.")
         if "hangs" in task:
             await asyncio.sleep(60)
         if "kills" in task and (when := os.environ.get("LIVE_KILL")) is not None:
@@ -82,3 +85,11 @@ class LiveAgent(BaseAgent):
             step.observation = Observation(results=[result])
             steps.append(step)
         return steps
+
+
+def _is_first_time() -> bool:
+    """Whether the file that `LIVE_ONCE` names was not there yet: now it is."""
+    mark = Path(os.environ["LIVE_ONCE"])
+    is_new = not mark.exists()
+    mark.touch()
+    return is_new

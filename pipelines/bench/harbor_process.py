@@ -1,0 +1,72 @@
+"""`opik harbor` as a process of its own, against the Opik that is configured, else the embedded store."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from adapter.opik_connection import connect
+
+_PROGRAM = ("opik", "harbor")
+DEFAULT_PROJECT = "kilobench"
+
+
+def shown(arguments: Sequence[str]) -> str:
+    """The command as people type it."""
+    return shlex.join([*_PROGRAM, *arguments])
+
+
+@contextmanager
+def harbors_environment(opik: str | None, project: str | None) -> Generator[dict[str, str]]:
+    """The environment for `opik harbor`: with the address of an Opik that answers while the block runs.
+
+    Args:
+        opik: `embedded`, the address of an Opik, or None for the configured one, else the embedded store.
+        project: the project of the live traces; None for the configured one, else kilobench's.
+
+    Raises:
+        BadInputError: the address is none, or the configured Opik refuses the workspace or key.
+        IncompleteError: nothing answers there.
+    """
+    named = project or os.environ.get("OPIK_PROJECT_NAME") or DEFAULT_PROJECT
+    with connect(opik, named) as connection:
+        config = connection.client.config
+        found = os.environ | {
+            "OPIK_URL_OVERRIDE": config.url_override,
+            "OPIK_WORKSPACE": config.workspace,
+            "OPIK_PROJECT_NAME": named,
+        }
+        found.setdefault("OPIK_SENTRY_ENABLE", "false")
+        found.setdefault("OPIK_ANALYTICS_ENABLE", "false")
+        yield found
+
+
+def run_harbor(arguments: Sequence[str], environment: dict[str, str], *, output: TextIO | None = None) -> int:
+    """Runs `opik harbor` to its end, on this terminal; its exit code.
+
+    Args:
+        arguments: its own.
+        environment: for it.
+        output: where what it prints goes; None for our own standard output.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, once it has ended its trials.
+    """
+    program = Path(sys.executable).with_name(_PROGRAM[0])
+    command = [str(program), *_PROGRAM[1:], *arguments]
+    with subprocess.Popen(command, env=environment, stdout=output) as process:  # noqa: S603  (no shell reads it)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            if not sys.stdin.isatty():
+                # A terminal has told it, too; a second time would cut its trials off.
+                process.send_signal(signal.SIGINT)
+            process.wait()
+            raise

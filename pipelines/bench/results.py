@@ -1,0 +1,52 @@
+"""What `kilobench bench` says: the models behind its `--json`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from adapter.errors import ExitCode
+from pipelines.results import RunResult
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class State(StrEnum):
+    """How far a variant's job is."""
+
+    NEW = "new"
+    UNFINISHED = "unfinished"
+    """it was stopped: what is missing is run, and nothing twice"""
+    FINISHED = "finished"
+
+
+class BenchJob(_Result):
+    """One variant and its job.
+
+    `command` runs it, or takes it up again. `trials` ended, of `expected`, None while Harbor has not said; `kept`
+    attempts failed for the infrastructure's reasons, were put aside and tried again. `exit_code` is Harbor's own; None
+    where nothing had to be run.
+    """
+
+    variant: str
+    job: str
+    folder: Path
+    state: State
+    command: str
+    trials: int = 0
+    expected: int | None = None
+    kept: int = 0
+    exit_code: int | None = None
+
+
+class BenchResult(_Result):
+    """A matrix: its jobs, and what `kilobench run` said of all of them, with the comparisons; None for a dry run."""
+
+    dry_run: bool
+    jobs: tuple[BenchJob, ...]
+    run: RunResult | None
+    exit_code: ExitCode

@@ -1,0 +1,107 @@
+"""The commands `kilobench bench` and `kilobench harbor`: they only wire."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli_options import Json, Opik, PassAt, Prices, Project, Report, Reward, tell
+
+
+def _texts(help_: str, metavar: str, *names: str) -> typer.models.OptionInfo:
+    return typer.Option(*names, help=help_, metavar=metavar, show_default=False)
+
+
+def bench(
+    harbor_args: Annotated[
+        list[str] | None,
+        typer.Argument(help="After --: more for harbor run.", metavar="[-- HARBOR_ARGS]", show_default=False),
+    ] = None,
+    suite: Annotated[Path | None, _texts("A matrix in a file; options come before it.", "FILE", "--suite")] = None,
+    dataset: Annotated[str | None, _texts("A dataset of Harbor's registry.", "NAME@VERSION", "-d", "--dataset")] = None,
+    path: Annotated[Path | None, _texts("A folder of tasks, in its place.", "DIR", "-p", "--path")] = None,
+    agent: Annotated[
+        list[str] | None,
+        _texts("kilo@7.7.9, claude-code, any agent of Harbor's; repeat it.", "NAME[@VERSION]", "-a", "--agent"),
+    ] = None,
+    model: Annotated[list[str] | None, _texts("A model; repeat it.", "PROVIDER/NAME", "-m", "--model")] = None,
+    effort: Annotated[list[str] | None, _texts("A reasoning effort; repeat it.", "EFFORT", "--effort")] = None,
+    attempts: Annotated[
+        int | None,
+        typer.Option("-k", "--attempts", help="Attempts at each task.", metavar="N", min=1, show_default="1"),
+    ] = None,
+    environment: Annotated[str | None, _texts("Harbor's environment.", "ENVIRONMENT", "-e", "--environment")] = None,
+    concurrent: Annotated[
+        int | None,
+        typer.Option("-n", "--concurrent", help="Trials at a time.", metavar="N", min=1, show_default="Harbor's 4"),
+    ] = None,
+    subset: Annotated[Path | None, _texts("Only the tasks that this file names.", "FILE", "--subset")] = None,
+    jobs: Annotated[Path, typer.Option("-o", "--jobs", help="The folder of jobs.", metavar="DIR")] = Path("jobs"),
+    retries: Annotated[
+        int, typer.Option(help="How often what the infrastructure failed is tried again.", metavar="N", min=0)
+    ] = 2,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the commands; run none.")] = False,
+    report: Report = None,
+    project: Project = None,
+    opik: Opik = None,
+    reward: Reward = None,
+    pass_at: PassAt = 1.0,
+    prices: Prices = None,
+    json: Json = False,
+) -> None:
+    """Run a matrix of agents, versions, models and efforts by opik harbor run, one job each; then compare them.
+
+    A job that is finished is not run again, and one that was stopped goes on where it was.
+    """
+    from adapter.status import Grading
+    from pipelines.bench.running import BenchRequest, plan
+    from pipelines.bench.running import bench as run_matrix
+    from pipelines.bench.suite import Suite, matrix_of, read_suite
+    from pipelines.progress import Bars
+    from pipelines.terminal_bench import show_bench
+
+    matrix = matrix_of(
+        Suite() if suite is None else read_suite(suite),
+        dataset=dataset,
+        path=path,
+        subset=subset,
+        agents=tuple(agent or ()),
+        models=tuple(model or ()),
+        efforts=tuple(effort or ()),
+        attempts=attempts,
+        environment=environment,
+        concurrent=concurrent,
+        extra=tuple(harbor_args or ()),
+    )
+    request = BenchRequest(
+        matrix=matrix,
+        jobs=jobs,
+        retries=retries,
+        opik=opik,
+        project=project,
+        report=report,
+        grading=Grading(key=reward, pass_at=pass_at),
+        prices=prices,
+    )
+    result = plan(request) if dry_run else run_matrix(request, Bars())
+    tell(result, show_bench, json=json)
+    raise typer.Exit(result.exit_code)
+
+
+def harbor(context: typer.Context) -> None:
+    """Run opik harbor: -a NAME@VERSION understood, our plugin on, the embedded Opik where none is configured."""
+    from pipelines.bench.agents import understood
+    from pipelines.bench.harbor_process import harbors_environment, run_harbor
+    from pipelines.bench.matrix import PLUGIN
+
+    arguments = understood(context.args)
+    runs = arguments[:1] == ["run"] or arguments[:2] in (["job", "start"], ["job", "resume"])
+    if runs and "--help" not in arguments and not any(PLUGIN in one for one in arguments):
+        # Before a `--` and what follows it, which is somebody else's.
+        at = arguments.index("--") if "--" in arguments else len(arguments)
+        arguments[at:at] = ["--plugin", PLUGIN]
+    with harbors_environment(None, None) as environment:
+        code = run_harbor(arguments, environment)
+    raise typer.Exit(code)

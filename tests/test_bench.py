@@ -1,0 +1,220 @@
+"""`kilobench bench` and `kilobench harbor`: a matrix becomes Harbor's commands: run, resumed, compared."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY
+from opik_harbor import MODELS, harbor, write_tasks
+
+from adapter.embedded_opik import EmbeddedOpik
+from adapter.errors import BadInputError
+from pipelines.bench.agents import KILO, agent_of, understood
+from pipelines.bench.matrix import Matrix, Tasks
+from pipelines.bench.results import BenchResult, State
+from pipelines.bench.suite import matrix_of, read_suite
+
+SUITES = REPOSITORY / "examples" / "suites"
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("kilo", ["-a", KILO]),
+        ("kilo@v2.1-rc1", ["-a", KILO, "--ak", "version=2.1-rc1"]),
+        ("kilo@7.7.9", ["-a", KILO, "--ak", "version=7.7.9"]),
+        ("kilo@rc", ["-a", KILO, "--ak", "version=rc"]),
+        ("claude-code@2.1.0", ["-a", "claude-code", "--ak", "version=2.1.0"]),
+        ("codex", ["-a", "codex"]),
+        ("my.agents:Mine@vnext", ["-a", "my.agents:Mine", "--ak", "version=vnext"]),
+        ("acp:opencode@1.3.9", ["-a", "acp:opencode@1.3.9"]),
+    ],
+)
+def test_agents_are_named_with_their_version(text: str, arguments: list[str]) -> None:
+    assert list(agent_of(text).arguments()) == arguments
+
+
+@pytest.mark.parametrize("text", ["", "@1", "kilo@", "kilo@1 2", "--help", "a b"])
+def test_what_names_no_agent_is_refused(text: str) -> None:
+    if text == "--help":
+        assert agent_of(text).name == text  # Harbor's to refuse: a name it does not know.
+        return
+    with pytest.raises(BadInputError, match="names no agent"):
+        agent_of(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "become"),
+    [
+        ("run -d x -a kilo@v2.0 -m m", f"run -d x -a {KILO} --ak version=2.0 -m m"),
+        ("run --agent=claude-code@2 -q", "run -a claude-code --ak version=2 -q"),
+        ("run -a acp:x@1 -- -a kilo@1", "run -a acp:x@1 -- -a kilo@1"),
+        ("job resume -p jobs/x", "job resume -p jobs/x"),
+    ],
+)
+def test_harbors_arguments_are_its_own_but_for_the_agent(given: str, become: str) -> None:
+    assert understood(shlex.split(given)) == shlex.split(become)
+
+
+def planned(kilobench: Any, *arguments: object) -> BenchResult:
+    result = kilobench("bench", *arguments, "--dry-run", "--json")
+    assert result.code == 0, result.err
+    return BenchResult.model_validate(result.json)
+
+
+def test_every_agent_runs_with_every_model_at_every_effort_in_a_job_of_its_own(kilobench: Any) -> None:
+    cells = ("-a", "kilo@v2.0", "-a", "kilo@v2.1-rc1", "-m", "anthropic/opus", "-m", "openai/gpt-5")
+    told = planned(kilobench, "-d", "terminal-bench@2.0", *cells, "--effort", "low", "--effort", "high", "-k", "3")
+    assert len({one.job for one in told.jobs}) == len({one.variant for one in told.jobs}) == 8
+    assert {one.variant for one in told.jobs} >= {"kilo@2.1-rc1/openai/gpt-5+low", "kilo@2.0/anthropic/opus+high"}
+    first = shlex.split(told.jobs[0].command)
+    assert first[:3] == ["opik", "harbor", "run"]
+    for option, value in (("-d", "terminal-bench@2.0"), ("-k", "3"), ("--effort", "low"), ("--plugin", "kilobench")):
+        assert first[first.index(option) + 1] == value
+    assert all(one.state is State.NEW for one in told.jobs)
+
+
+def test_a_jobs_name_is_its_variants_and_no_others(tmp_path: Path) -> None:
+    tasks = Tasks(dataset="d@1")
+    agent = (agent_of("kilo@1"),)
+
+    def names(matrix: Matrix) -> set[str]:
+        return {one.name for one in matrix.jobs()}
+
+    base = Matrix(tasks, agent, ("a/b",))
+    assert names(base) == names(Matrix(tasks, agent, ("a/b",), concurrent=9))
+    others = [
+        Matrix(Tasks(dataset="d@2"), agent, ("a/b",)),
+        Matrix(Tasks(dataset="d@1", subset=("x",)), agent, ("a/b",)),
+        Matrix(tasks, (agent_of("kilo@2"),), ("a/b",)),
+        Matrix(tasks, agent, ("a/c",)),
+        Matrix(tasks, agent, ("a/b",), ("low",)),
+        Matrix(tasks, agent, ("a/b",), attempts=2),
+        Matrix(tasks, agent, ("a/b",), environment="modal"),
+        Matrix(tasks, agent, ("a/b",), extra=("--ak", "x=1")),
+    ]
+    assert len(set.union(names(base), *map(names, others))) == 1 + len(others)
+
+
+def test_the_commands_are_printed_one_a_line_to_be_copied(kilobench: Any) -> None:
+    result = kilobench("bench", "-p", "a folder", "-a", "codex", "-m", "x/y", "--dry-run", "--", "--ak", "k=long " * 30)
+    lines = [one for one in result.out.splitlines() if one]
+    assert len(lines) == 1
+    assert shlex.split(lines[0])[:5] == ["opik", "harbor", "run", "-p", "a folder"]
+    assert shlex.split(lines[0])[-1] == "k=long " * 30
+
+
+@pytest.mark.parametrize("path", sorted(SUITES.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_suites_that_come_with_it_are_matrices(path: Path, kilobench: Any) -> None:
+    told = planned(kilobench, "--suite", path)
+    assert len(told.jobs) == {"model-vs-model": 2, "version-vs-version": 2, "agent-vs-agent": 6}[path.stem]
+
+
+def test_an_option_comes_before_what_the_suite_says(tmp_path: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text('path = "tasks"\nagents = ["kilo"]\nmodels = ["a/b", "a/c"]\nattempts = 2\nharbor = ["-q"]\n')
+    (tmp_path / "some.txt").write_text("# the quick ones\none  # very\n\ntwo\none\n")
+    suite = read_suite(path)
+    assert matrix_of(suite).tasks.path == tmp_path / "tasks"
+    other = matrix_of(suite, dataset="d@1", models=("x/y",), attempts=5, subset=tmp_path / "some.txt", extra=("-z",))
+    assert (other.tasks, other.models) == (Tasks("d@1", None, ("one", "two")), ("x/y",))
+    assert (other.attempts, other.extra) == (5, ("-q", "-z"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("agents = 3", "agents"),
+        ("agent = ['kilo']", "agent: Extra inputs"),
+        ("attempts = 0", "attempts"),
+        ("= 1", "cannot be read"),
+        ("", "not clear"),
+        ("dataset = 'd'", "No agent is named"),
+        ("dataset = 'd'\npath = 'p'\nagents = ['kilo']", "one of the two"),
+        ("dataset = 'd'\nagents = ['kilo', 'kilo']", "-a kilo is given twice"),
+        ("dataset = 'd'\nagents = ['kilo']\nmodels = ['m', 'm']", "-m m is given twice"),
+        ("dataset = 'd'\nagents = ['kilo@']", "names no agent"),
+    ],
+)
+def test_a_suite_that_cannot_be_used_is_one_clear_line(tmp_path: Path, kilobench: Any, text: str, said: str) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text(text)
+    result = kilobench("bench", "--suite", path, "--dry-run")
+    assert result.code == 2
+    assert said in " ".join(result.err.split())
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "cannot be read"), ("# none\n", "names no task")])
+def test_a_subset_that_names_nothing_is_refused(tmp_path: Path, kilobench: Any, content: str | None, said: str) -> None:
+    path = tmp_path / "some.txt"
+    if content is not None:
+        path.write_text(content)
+    result = kilobench("bench", "-d", "d", "-a", "kilo", "--subset", path, "--dry-run")
+    assert result.code == 2
+    assert said in " ".join(result.err.split())
+
+
+def run(folder: Path, opik: str, *arguments: object) -> tuple[int, BenchResult]:
+    """The matrix of both models on the tasks of a folder, really run."""
+    models = [part for model in MODELS for part in ("-m", model)]
+    done = harbor(
+        *("-p", folder / "tiny", "-a", "live_agent:LiveAgent", *models, "-e", "local_environment:LocalEnvironment"),
+        *("-n", "1", "--json", *arguments),
+        cwd=folder,
+        opik=opik,
+        program=("kilobench", "bench"),
+        LIVE_ONCE=str(folder / "mark"),
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, BenchResult.model_validate(json.loads(done.stdout))
+
+
+@pytest.mark.slow
+def test_a_matrix_is_run_resumed_and_compared_and_failed_attempts_are_kept(
+    tmp_path: Path, server: EmbeddedOpik
+) -> None:
+    write_tasks(tmp_path, ["plain", "once"])
+    code, told = run(tmp_path, server.url)
+    assert code == 0
+    for one in told.jobs:
+        assert (one.state, one.trials, one.expected, one.exit_code) == (State.FINISHED, 2, 2, 0)
+    assert sum(one.kept for one in told.jobs) == 1
+    (kept,) = (tmp_path / "jobs" / "kept-attempts").glob("*/*")
+    assert json.loads((kept / "result.json").read_text())["exception_info"]["exception_type"] == "ApiOverloadedError"
+    assert told.run is not None
+    (variants,) = told.run.variants.values()
+    assert {(one.attempts, one.pass_rate.value) for one in variants} == {(2, 1.0)}
+    assert len(told.run.comparisons) == 1
+    # Finished jobs are not run again.
+    code, again = run(tmp_path, server.url)
+    assert (code, [one.exit_code for one in again.jobs]) == (0, [None, None])
+    # Of a job that was stopped, what is missing is run, and nothing twice.
+    first, second = (one.folder for one in told.jobs)
+    there = sorted(path for path in (tmp_path / first).iterdir() if (path / "result.json").is_file())
+    before = (there[0] / "result.json").read_bytes()
+    shutil.rmtree(there[1])
+    code, resumed = run(tmp_path, server.url)
+    assert (code, [one.exit_code for one in resumed.jobs]) == (0, [0, None])
+    assert (there[0] / "result.json").read_bytes() == before
+    assert resumed.jobs[0].trials == 2
+    assert second != first
+
+
+@pytest.mark.slow
+def test_harbors_own_command_line_works_word_for_word_with_the_plugin_on(tmp_path: Path, server: EmbeddedOpik) -> None:
+    tasks = write_tasks(tmp_path, ["plain"])
+    where = ("-e", "local_environment:LocalEnvironment", "-o", tmp_path / "jobs", "--job-name", "job", "-y", "-q")
+    done = harbor(
+        *("run", "-p", tasks, "-a", "live_agent:LiveAgent", "-m", MODELS[0], *where),
+        cwd=tmp_path,
+        opik=server.url,
+        program=("kilobench", "harbor"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "jobs" / "job" / "result.json").is_file()
+    assert "to Opik: 1 traces" in done.stderr
