@@ -45,6 +45,7 @@ class KiloOptions(InstalledAgentOptions):
     context: int | None = Field(default=None, description="Tokens of the model's context, where Kilo does not know.")
     project_config: bool = Field(default=True, description="Heed the task's own Kilo configuration and AGENTS.md.")
     kilo_config: dict[str, Any] = Field(default_factory=dict, description="A configuration that comes before ours.")
+    system_packages: bool = Field(default=True, description="Install npm, git and ripgrep where they lack.")
     web: bool = Field(default=True, description="Leave the web tools on, where the task allows the network.")
 
 
@@ -71,18 +72,23 @@ class KiloCode(BaseInstalledAgent):
 
     @override
     async def install(self, environment: BaseEnvironment) -> None:
-        """Installs the version, and checks that it is one that can be run.
+        """Installs the version, unless it is there already, and checks that it is one that can be run.
 
         Raises:
             RuntimeError: it cannot be installed, or is too old.
         """
         spec = (self._version or DEFAULT_VERSION).removeprefix("v")
         self._check(spec)
-        await self.ensure_system_dependencies(environment, _NEEDED)
-        try:
-            await self.ensure_system_dependencies(environment, _USEFUL)
-        except NonZeroAgentExitCodeError as error:
-            self.logger.warning("Kilo's search and git tools may not work: %s", error)
+        there = await environment.exec(command=f"{ON_PATH}; kilo --version")
+        if version_in(there.stdout or "") == spec:
+            self._version = spec
+            return
+        if self.options.system_packages:
+            await self.ensure_system_dependencies(environment, _NEEDED)
+            try:
+                await self.ensure_system_dependencies(environment, _USEFUL)
+            except NonZeroAgentExitCodeError as error:
+                self.logger.warning("Kilo's search and git tools may not work: %s", error)
         result = await environment.exec(command=install_script(spec))
         if result.return_code != 0:
             said = [line for line in f"{result.stdout}\n{result.stderr}".splitlines() if "npm err" in line.lower()]

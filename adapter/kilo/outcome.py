@@ -74,14 +74,16 @@ def outcome(exit_code: int | None, stream: str) -> Failed | None:
     last = EMPTY if not ends else mapping(events[ends[-1]].get("part"))
     reason = text(last.get("reason"))
     errors = [(place, one.get("error")) for place, one in enumerate(events) if one.get("type") == "error"]
-    if reason == "stop" and all(place < ends[-1] or _is_repeated(error) for place, error in errors):
+    is_recovered = all(place < ends[-1] or _is_repeated(error) for place, error in errors) if ends else False
+    # After an error, Kilo's exit code is 1 though the run went on and did its work.
+    if reason == "stop" and is_recovered and (errors or exit_code in (0, None)):
         return None
     found = [_failed(error) for _, error in errors]
     telling = [one for one in found if _SAYS_NOTHING not in one.message.lower()] or found
     if telling:
         return next((one for one in telling if one.what is not Failure.EXIT), telling[-1])
     if reason == "stop":
-        return None if exit_code in (0, None) else Failed(Failure.EXIT, f"Kilo ended with exit code {exit_code}.")
+        return Failed(Failure.EXIT, f"Kilo ended with exit code {exit_code}.")
     if reason == "length":
         return Failed(Failure.OUTPUT, "The model's last answer was cut at its longest.")
     if not ends:
