@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import REPOSITORY
+from harbor.cli.utils import parse_kwargs
 from opik_harbor import MODELS, harbor, write_tasks
 
 from adapter.embedded_opik import EmbeddedOpik
@@ -28,6 +29,7 @@ SUITES = REPOSITORY / "examples" / "suites"
         ("kilo", ["-a", KILO]),
         ("kilo@v2.1-rc1", ["-a", KILO, "--ak", "version=2.1-rc1"]),
         ("kilo@7.7.9", ["-a", KILO, "--ak", "version=7.7.9"]),
+        ("kilo@v2.0", ["-a", KILO, "--ak", 'version="2.0"']),
         ("kilo@rc", ["-a", KILO, "--ak", "version=rc"]),
         ("claude-code@2.1.0", ["-a", "claude-code", "--ak", "version=2.1.0"]),
         ("codex", ["-a", "codex"]),
@@ -51,14 +53,19 @@ def test_what_names_no_agent_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("given", "become"),
     [
-        ("run -d x -a kilo@v2.0 -m m", f"run -d x -a {KILO} --ak version=2.0 -m m"),
-        ("run --agent=claude-code@2 -q", "run -a claude-code --ak version=2 -q"),
+        ("run -d x -a kilo@v2.0 -m m", f"run -d x -a {KILO} --ak 'version=\"2.0\"' -m m"),
+        ("run --agent=claude-code@2.1.0 -q", "run -a claude-code --ak version=2.1.0 -q"),
         ("run -a acp:x@1 -- -a kilo@1", "run -a acp:x@1 -- -a kilo@1"),
         ("job resume -p jobs/x", "job resume -p jobs/x"),
     ],
 )
 def test_harbors_arguments_are_its_own_but_for_the_agent(given: str, become: str) -> None:
     assert understood(shlex.split(given)) == shlex.split(become)
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.10", "7", "1e3", "7.7.9", "rc"])
+def test_harbor_takes_a_version_for_a_text_whatever_it_looks_like(version: str) -> None:
+    assert parse_kwargs([agent_of(f"kilo@{version}").arguments()[-1]]) == {"version": version}
 
 
 def planned(kilobench: Any, *arguments: object) -> BenchResult:

@@ -36,7 +36,16 @@ class Agent:
     def arguments(self) -> tuple[str, ...]:
         """As `harbor run` takes it."""
         named = ("-a", _OWN.get(self.name, self.name))
-        return named if self.version is None else (*named, "--ak", f"version={self.version}")
+        return named if self.version is None else (*named, "--ak", f"version={_as_text(self.version)}")
+
+
+def _as_text(version: str) -> str:
+    """A version as Harbor takes it for a text: `2.0` alone would be a number, and `2.10` another version."""
+    try:
+        float(version)
+    except ValueError:
+        return version
+    return f'"{version}"'
 
 
 def agent_of(text: str) -> Agent:
