@@ -42,7 +42,13 @@ def bench(
     retries: Annotated[
         int, typer.Option(help="How often what the infrastructure failed is tried again.", metavar="N", min=0)
     ] = 2,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the commands; run none.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the commands and what they may cost; run none.")
+    ] = False,
+    history: Annotated[
+        list[Path] | None,
+        _texts("More jobs that the forecast rests on; repeat it.", "DIR", "--history"),
+    ] = None,
     report: Report = None,
     project: Project = None,
     opik: Opik = None,
@@ -84,8 +90,9 @@ def bench(
         report=report,
         grading=Grading(key=reward, pass_at=pass_at),
         prices=prices,
+        history=tuple(history or ()),
     )
-    result = plan(request) if dry_run else run_matrix(request, Bars())
+    result = plan(request, Bars()) if dry_run else run_matrix(request, Bars())
     tell(result, show_bench, json=json)
     raise typer.Exit(result.exit_code)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builder import JobBuilder, agent_step, user_step
 from conftest import REPOSITORY
 from harbor.cli.utils import parse_kwargs
 from opik_harbor import MODELS, harbor, write_tasks
@@ -16,7 +17,8 @@ from opik_harbor import MODELS, harbor, write_tasks
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.errors import BadInputError
 from pipelines.bench.agents import KILO, agent_of, understood
-from pipelines.bench.matrix import Matrix, Tasks
+from pipelines.bench.forecast import Spent, forecast, tasks_of, together
+from pipelines.bench.matrix import Matrix, Planned, Tasks
 from pipelines.bench.results import BenchResult, State
 from pipelines.bench.suite import matrix_of, read_suite
 
@@ -110,10 +112,84 @@ def test_a_jobs_name_is_its_variants_and_no_others(tmp_path: Path) -> None:
 
 def test_the_commands_are_printed_one_a_line_to_be_copied(kilobench: Any) -> None:
     result = kilobench("bench", "-p", "a folder", "-a", "codex", "-m", "x/y", "--dry-run", "--", "--ak", "k=long " * 30)
-    lines = [one for one in result.out.splitlines() if one]
+    lines = [one for one in result.out.splitlines() if one and not one.startswith("#")]
     assert len(lines) == 1
     assert shlex.split(lines[0])[:5] == ["opik", "harbor", "run", "-p", "a folder"]
     assert shlex.split(lines[0])[-1] == "k=long " * 30
+
+
+def past(usd: dict[str, list[float]], **fields: Any) -> list[Spent]:
+    usual = {"agent": "kilo", "model": "a/b", "effort": None, "dataset": "d"} | fields
+    return [Spent(**usual, task=task, usd=one) for task, costs in usd.items() for one in costs]
+
+
+def cell(**fields: Any) -> Planned:
+    return Matrix(Tasks(dataset="d@1"), (agent_of("kilo@2"),), ("a/b",), **fields).jobs()[0]
+
+
+def test_a_forecast_is_the_mean_of_the_tasks_with_the_interval_of_a_sum() -> None:
+    found = forecast(cell(), past({"x": [1.0, 3.0], "y": [4.0], "z": [6.0]}), 6)
+    # Means 2, 4, 6: mean 4, s 2; t(2) = 4.3027; 6 attempts: 24 plus and minus 4.3027 * 2 * sqrt(6 + 36 / 3).
+    assert (found.attempts, found.usd_per_attempt, found.usd) == (6, 4.0, 24.0)
+    assert found.low == 0.0
+    assert found.high == pytest.approx(24 + 4.302653 * 2 * 18**0.5)
+    assert "4 attempts of kilo/a/b" in found.rests_on
+
+
+def test_a_forecast_rests_on_what_is_most_like_the_variant() -> None:
+    other = past({"x": [9.0]}, agent="codex")
+    assert forecast(cell(), other, 2).usd == 18.0
+    assert "a/b with whatever agent" in forecast(cell(), other, 2).rests_on
+    both = other + past({"x": [1.0]}, dataset="e")
+    assert forecast(cell(), both, 2).usd == 2.0
+    assert forecast(cell(), both + past({"x": [5.0]}), 2).usd == 10.0
+    low = past({"x": [2.0]}, effort="low")
+    assert forecast(cell(efforts=("low",)), low + past({"x": [8.0]}), 1).usd == 2.0
+
+
+def test_what_is_not_known_stays_unknown() -> None:
+    nothing = forecast(cell(), past({"x": [1.0]}, model="c/d"), 4)
+    assert (nothing.usd, nothing.low, nothing.high) == (None, None, None)
+    one = forecast(cell(), past({"x": [1.0]}), 4)
+    assert (one.usd, one.low, one.high) == (4.0, None, None)
+    uncounted = forecast(cell(), past({"x": [1.0]}), None)
+    assert (uncounted.usd_per_attempt, uncounted.usd) == (1.0, None)
+    assert forecast(cell(), [], 0).usd == 0.0
+    assert together([one, nothing]).usd is None
+    assert together([one, one]).usd == 8.0
+    assert together([one, one]).high is None
+
+
+def test_how_many_tasks_there_are_is_counted_or_not_known(tmp_path: Path) -> None:
+    write_tasks(tmp_path, ["one", "two"])
+
+    def count(tasks: Tasks) -> int | None:
+        return tasks_of(Matrix(tasks, (agent_of("kilo"),)).jobs()[0], past({"x": [1.0], "y": [1.0]}))
+
+    assert count(Tasks(path=tmp_path / "tiny")) == 2
+    assert count(Tasks(path=tmp_path / "tiny" / "one")) == 1
+    assert count(Tasks(dataset="d@7")) == 2
+    assert count(Tasks(dataset="other@1")) is None
+    assert count(Tasks(dataset="d@1", subset=("p", "q", "r"))) == 3
+    assert count(Tasks(dataset="d@1", subset=("p*",))) is None
+
+
+def test_a_dry_run_forecasts_from_the_jobs_that_are_there(tmp_path: Path, kilobench: Any) -> None:
+    job = JobBuilder(tmp_path / "jobs", "old")
+    for task, cost in (("a", 1.0), ("b", 2.0)):
+        steps = [user_step(), agent_step("Done.", cost=cost)]
+        job.trial(f"{task}__1", agent="kilo", model="openai/gpt-5", steps=steps)
+    told = planned(kilobench, "-d", "set@2.0", "-a", "kilo@9", "-m", "openai/gpt-5", "-k", "2", "-o", tmp_path / "jobs")
+    assert told.forecast is not None
+    assert (told.forecast.attempts, told.forecast.usd) == (4, 6.0)
+    result = kilobench(
+        *("bench", "-d", "set@2.0", "-a", "kilo", "-m", "openai/gpt-5", "-m", "x/y"),
+        *("--history", tmp_path / "jobs", "-o", tmp_path / "none", "--dry-run"),
+    )
+    text = " ".join(result.out.split())
+    assert "2 attempts of kilo/openai/gpt-5" in text
+    assert "no finished attempt of x/y is known" in text
+    assert "not known for 1 of 2 variants" in text
 
 
 @pytest.mark.parametrize("path", sorted(SUITES.glob("*.toml")), ids=lambda path: path.stem)

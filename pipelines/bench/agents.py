@@ -33,6 +33,11 @@ class Agent:
         """`name@version`, or the name alone."""
         return self.name if self.version is None else f"{self.name}@{self.version}"
 
+    @property
+    def own_name(self) -> str:
+        """What the agent calls itself; of a class that Harbor does not bring, what was given."""
+        return "kilo" if self.name in _OWN else self.name
+
     def arguments(self) -> tuple[str, ...]:
         """As `harbor run` takes it."""
         named = ("-a", _OWN.get(self.name, self.name))

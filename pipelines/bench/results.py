@@ -24,12 +24,26 @@ class State(StrEnum):
     FINISHED = "finished"
 
 
+class Forecast(_Result):
+    """What attempts may cost, in US dollars, with a 95 % prediction interval; None for what is not known.
+
+    `rests_on` says what it was computed from.
+    """
+
+    attempts: int | None
+    usd_per_attempt: float | None
+    usd: float | None
+    low: float | None
+    high: float | None
+    rests_on: str
+
+
 class BenchJob(_Result):
     """One variant and its job.
 
     `command` runs it, or takes it up again. `trials` ended, of `expected`, None while Harbor has not said; `kept`
     attempts failed for the infrastructure's reasons, were put aside and tried again. `exit_code` is Harbor's own; None
-    where nothing had to be run.
+    where nothing had to be run. `forecast` is of the attempts that are left, in a dry run.
     """
 
     variant: str
@@ -41,12 +55,17 @@ class BenchJob(_Result):
     expected: int | None = None
     kept: int = 0
     exit_code: int | None = None
+    forecast: Forecast | None = None
 
 
 class BenchResult(_Result):
-    """A matrix: its jobs, and what `kilobench run` said of all of them, with the comparisons; None for a dry run."""
+    """A matrix: its jobs, and what `kilobench run` said of all of them, with the comparisons; None for a dry run.
+
+    `forecast` is of all that is left of the matrix; None where it is run.
+    """
 
     dry_run: bool
     jobs: tuple[BenchJob, ...]
     run: RunResult | None
+    forecast: Forecast | None = None
     exit_code: ExitCode

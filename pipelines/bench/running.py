@@ -10,11 +10,14 @@ from pathlib import Path
 from adapter.errors import BadInputError, ExitCode, UnreadableError
 from adapter.harbor import read_trial
 from adapter.jobs import Job, read_job
+from adapter.prices import PriceBook
 from adapter.status import BY_REWARD, Grading
 from adapter.trial import Status
+from pipelines.bench.forecast import Spent, forecast, tasks_of, together
 from pipelines.bench.harbor_process import harbors_environment, run_harbor, shown
+from pipelines.bench.history import folders_of, history
 from pipelines.bench.matrix import PLUGIN, Matrix, Planned
-from pipelines.bench.results import BenchJob, BenchResult, State
+from pipelines.bench.results import BenchJob, BenchResult, Forecast, State
 from pipelines.progress import Bars
 from pipelines.run import Options, run
 
@@ -38,6 +41,7 @@ class BenchRequest:
         report: the folder for the report; None for none.
         grading: what decides whether a trial passed.
         prices: the user's own prices.
+        history: more folders of jobs for the forecast, beside `jobs`.
     """
 
     matrix: Matrix
@@ -48,12 +52,32 @@ class BenchRequest:
     report: Path | None = None
     grading: Grading = BY_REWARD
     prices: Path | None = None
+    history: tuple[Path, ...] = ()
 
 
-def plan(request: BenchRequest) -> BenchResult:
-    """What running the matrix would do: nothing is run."""
-    jobs = tuple(_looked_at(one, request.jobs) for one in request.matrix.jobs())
-    return BenchResult(dry_run=True, jobs=jobs, run=None, exit_code=ExitCode.DONE)
+def plan(request: BenchRequest, bars: Bars) -> BenchResult:
+    """What running the matrix would do, and what it may cost: nothing is run.
+
+    Raises:
+        BadInputError: a folder of the history holds no job.
+    """
+    past = history(folders_of(request.jobs, request.history), PriceBook.of(request.prices), bars)
+    jobs: list[BenchJob] = []
+    forecasts: list[Forecast] = []
+    for one in request.matrix.jobs():
+        found = _looked_at(one, request.jobs)
+        forecasts.append(forecast(one, past, _left(one, found, past)))
+        jobs.append(found.model_copy(update={"forecast": forecasts[-1]}))
+    return BenchResult(dry_run=True, jobs=tuple(jobs), run=None, forecast=together(forecasts), exit_code=ExitCode.DONE)
+
+
+def _left(one: Planned, found: BenchJob, past: list[Spent]) -> int | None:
+    """How many attempts of a variant are still to be run."""
+    if found.state is State.FINISHED:
+        return 0
+    tasks = tasks_of(one, past)
+    expected = found.expected or (None if tasks is None else tasks * one.matrix.attempts)
+    return None if expected is None else max(0, expected - found.trials)
 
 
 def bench(request: BenchRequest, bars: Bars) -> BenchResult:
