@@ -38,9 +38,9 @@ class Spent:
 def forecast(one: Planned, history: Sequence[Spent], left: int | None) -> Forecast:
     """What the attempts of a variant that are left may cost.
 
-    The interval is the prediction interval for the sum of n further draws from a normal population, of which m are known
-    (Hahn and Meeker, Statistical Intervals, chapter 4): n times the mean, plus and minus t(m-1) times s times the root
-    of n + n²/m. The draws are the tasks' mean costs. What is new in a version can fall outside of it.
+    The interval is the prediction interval for the sum of n further draws from a normal population, m of which are
+    known (Hahn and Meeker, Statistical Intervals, chapter 4): n times the mean, plus and minus t(m-1) times s times the
+    root of n + n²/m. The draws are the tasks' mean costs. What is new in a version can fall outside of it.
 
     Args:
         one: the variant.
