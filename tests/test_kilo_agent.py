@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -268,17 +269,22 @@ def test_the_real_cli_solves_a_task_and_its_trajectory_is_exact(
 def test_a_wrong_key_and_a_run_out_of_time_are_what_they_are(
     tmp_path: Path, kilo_home: Path, server: EmbeddedOpik
 ) -> None:
-    (tmp_path / "key").mkdir()
-    with ScriptedModel([Turn("Incorrect API key provided.", status=401)]) as model:
-        result = run_kilo(tmp_path / "key", kilo_home, server.url, model)
-    assert result["exception_info"]["exception_type"] == "AgentAuthenticationError"
-    (tmp_path / "time").mkdir()
     mark = "sleep 4711.5"
     waits = [WORKS[0], Turn("", ("bash", {"command": f"echo begin; {mark}", "description": "Wait"}), 12_000, 9_000, 60)]
-    with ScriptedModel(waits) as model:
-        result = run_kilo(tmp_path / "time", kilo_home, server.url, model, seconds=25.0)
-    assert result["exception_info"]["exception_type"] == "AgentTimeoutError"
+    cases = {"key": ([Turn("Incorrect API key provided.", status=401)], 120.0), "time": (waits, 45.0)}
+
+    def run(name: str) -> Any:
+        turns, seconds = cases[name]
+        (tmp_path / name).mkdir()
+        with ScriptedModel(turns) as model:
+            return run_kilo(tmp_path / name, kilo_home, server.url, model, seconds=seconds)
+
+    # Both at a time: one of them mostly waits.
+    with ThreadPoolExecutor(2) as both:
+        wrong_key, out_of_time = both.map(run, cases)
+    assert wrong_key["exception_info"]["exception_type"] == "AgentAuthenticationError"
+    assert out_of_time["exception_info"]["exception_type"] == "AgentTimeoutError"
     # What was spent until then is kept, and nothing of the run goes on.
-    assert result["agent_result"]["n_input_tokens"] == 10_000
+    assert out_of_time["agent_result"]["n_input_tokens"] == 10_000
     running = subprocess.run(["ps", "ax", "-o", "args"], capture_output=True, text=True, check=True).stdout
     assert mark not in running
