@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -130,6 +130,8 @@ def test_totals_are_never_nan_and_know_no_order(tasks: list[tuple[float, int, fl
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(amounts, amounts), max_size=12))
+@example([(1.0, 2.225073858507203e-309)])
+@example([(1.0, 5e-324)] * 6 + [(1e300, 1e-300)])
 def test_a_ratio_is_never_nan_and_turns_over_with_its_sides(tasks: list[tuple[float, float]]) -> None:
     found = paired.paired_ratio([a for a, _ in tasks], [b for _, b in tasks])
     known = [number for number in (found.value, found.low, found.high, found.p) if number is not None]

@@ -82,6 +82,10 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> Between:
     return Between(value, min(low, value), max(high, value), p, smallest_visible=smallest_visible(scaled) * scale)
 
 
+_MOST_LOG = 700.0
+"""The logarithm of the largest ratio, up or down, of which no mean overflows."""
+
+
 def paired_ratio(a: Sequence[float], b: Sequence[float]) -> Between:
     """Geometric mean of b / a over tasks, with a BCa interval of the mean log-ratio, and Wilcoxon's signed-rank test.
 
@@ -100,6 +104,8 @@ def paired_ratio(a: Sequence[float], b: Sequence[float]) -> Between:
         return Between(reason="no ratio to or of an amount of 0")
     logs = np.sort(np.log(after) - np.log(before))
     logs[np.abs(logs) <= ROUNDING] = 0
+    if np.abs(logs).max() > _MOST_LOG:
+        return Between(reason="a ratio beyond what a number can hold")
     value = math.exp(no_rounding(float(logs.mean())))
     if len(logs) < MIN_TASKS:
         return Between(value, reason=FEW_TASKS)
