@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path, PurePosixPath
@@ -219,7 +221,9 @@ def test_what_was_uploaded_comes_back_the_same(in_trial: InTrial, tmp_path: Path
         assert (await trial.exec("test -x /tmp/one/run.sh && test -L /app/kept/link")).return_code == 0
         await trial.exec("mkfifo /app/kept/pipe; ln -s /app/kept/inner/bytes /app/kept/other")
         await trial.download_dir("/app/kept", tmp_path / "back")
-        await trial.download_dir_with_exclusions(source_dir="/app/kept", target_dir=tmp_path / "tar", exclude=["pipe"])
+        await trial.download_dir_with_exclusions(
+            source_dir="/app/kept", target_dir=tmp_path / "tar", exclude=["pipe", "other"]
+        )
         await trial.download_file("/tmp/one/run.sh", tmp_path / "one.sh")
         with pytest.raises(NotADirectoryError):
             await trial.download_dir("/app/nowhere", tmp_path / "nowhere")
@@ -382,6 +386,32 @@ def test_with_namespaces_root_runs_a_command_as_another_user(tmp_path: Path, why
             await trial.stop(delete=True)
 
     asyncio.run(whole())
+
+
+def test_where_namespaces_cannot_be_had_the_start_says_what_to_do(
+    tmp_path: Path, why_no_namespaces: str | None
+) -> None:
+    if why_no_namespaces is not None:
+        pytest.skip(why_no_namespaces)
+    program = """if True:
+        import asyncio, pathlib
+        from test_local_environment import environment
+        asyncio.run(environment(pathlib.Path.cwd(), isolation="namespaces").start(False))
+    """
+    limit = 'echo 0 > /proc/sys/user/max_mnt_namespaces && exec "$0" -c "$1"'
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "/bin/bash", "-c", limit, sys.executable, program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'tests'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "adapter.errors" not in done.stderr:
+        pytest.skip(f"a limit on namespaces cannot be set here: {done.stderr}")
+    assert "Namespaces cannot be had here: unshare" in done.stderr
+    assert "or use isolation=paths" in done.stderr
+    assert list((tmp_path / "trials").iterdir()) == []
 
 
 def test_a_user_that_commands_cannot_be_run_as_is_refused(in_trial: InTrial) -> None:
