@@ -20,6 +20,7 @@ from typing import Any, override
 from harbor.environments.base import BaseEnvironment, EnvironmentPath, ExecResult
 
 from adapter.errors import BadInputError
+from adapter.local_dockerfile import copies
 from adapter.local_files import copy_file, copy_in, copy_out, remove_tree
 from adapter.local_isolation import ByPaths, Isolation
 from adapter.local_namespaces import ByNamespaces
@@ -43,8 +44,9 @@ class _Running:
 class LocalEnvironment(BaseEnvironment):
     """Runs a task's commands as processes of this machine.
 
-    A task's Dockerfile is not built: the files beside it are put into the task's working folder, and the programs
-    are this machine's. Limits of CPU, memory and network are not kept; a task that asks for no network is refused.
+    A task's Dockerfile is not built: what it copies from beside it lies where it says (without any COPY, all of it in
+    the task's working folder), and the programs are this machine's. Limits of CPU, memory and network are not kept; a
+    task that asks for no network is refused.
 
     Args:
         *args: what Harbor gives every environment.
@@ -130,9 +132,19 @@ class LocalEnvironment(BaseEnvironment):
             raise
 
     def _add_files(self, isolation: Isolation) -> None:
-        """Puts the files beside a Dockerfile where most of them copy theirs: into the working folder."""
-        if self.environment_dir.is_dir():
-            copy_in(self.environment_dir, self.workdir, isolation.host, isolation.inward, leave_out=_BUILD_FILES)
+        """Puts the files beside a Dockerfile where it copies them; without any COPY, into the working folder."""
+        beside = self.environment_dir
+        dockerfile = beside / "Dockerfile"
+        copied = copies(dockerfile.read_text(errors="replace")) if dockerfile.is_file() else []
+        if not copied and beside.is_dir():
+            copy_in(beside, self.workdir, isolation.host, isolation.inward, leave_out=_BUILD_FILES)
+        for one in copied:
+            for source in (found for pattern in one.sources for found in _beside(beside, pattern)):
+                if source.is_dir():
+                    copy_in(source, one.target, isolation.host, isolation.inward, leave_out=_BUILD_FILES)
+                    continue
+                target = one.target / source.name if one.is_folder else one.target
+                copy_file(source, isolation.host(target), isolation.inward)
 
     @override
     async def stop(self, delete: bool) -> None:
@@ -301,6 +313,14 @@ def _shared(name: str) -> Path:
     if not path.is_absolute() or path == Path("/") or not path.is_dir():
         raise BadInputError(f"shared={name} is no folder of this machine.", "Give absolute paths of folders, not /.")
     return path
+
+
+def _beside(folder: Path, pattern: str) -> list[Path]:
+    """What a source of COPY means: what lies in the Dockerfile's own folder, and no link out of it."""
+    name = pattern.strip("/")
+    found = [folder] if name in ("", ".") else sorted(folder.glob(name))
+    whole = folder.resolve()
+    return [path for path in found if path.resolve().is_relative_to(whole)]
 
 
 def _new_folder(parent: str | None) -> Path:

@@ -12,6 +12,7 @@ from conftest import REPOSITORY
 
 MODELS = ("anthropic/claude-sonnet-4-5", "openai/gpt-5-mini")
 PLUGIN = ("--plugin", "kilobench")
+LOCAL = "adapter.local_environment:LocalEnvironment"
 
 
 def write_tasks(folder: Path, names: Sequence[str]) -> Path:
@@ -65,7 +66,18 @@ def harbor_run(
     """Runs a job on tasks with each of the models; the job's folder, and what the command left."""
     cwd = tasks.parent
     chosen = [part for model in models for part in ("-m", model)]
-    where = ("-e", "local_environment:LocalEnvironment", "-o", cwd / "jobs", "--job-name", "job", "-y", "-q", "-n", "1")
+    where = (
+        "-e",
+        LOCAL,
+        "-o",
+        cwd / "jobs",
+        "--job-name",
+        "job",
+        "-y",
+        "-q",
+        "-n",
+        "1",
+    )
     done = harbor(
         "run", "-p", tasks, *agent, *chosen, *where, *arguments, cwd=cwd, opik=opik, program=program, **environment
     )

@@ -1,90 +1,130 @@
-"""A model server on loopback that speaks OpenAI's chat completions, streamed, and says what a test wrote down."""
+"""A model's API that answers by a script: OpenAI's chat completions, streamed, on loopback.
+
+Which script is told by the model's name, and which of its answers by how many the conversation holds already.
+"""
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from threading import Event, Thread
+from typing import Any, override
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What the model says: a text and a tool call, with its tokens as OpenAI counts them; or an error's status."""
+class Answer:
+    """One answer of the model.
+
+    Attributes:
+        calls: the tools that it calls: name and arguments.
+        usage: prompt, completion and cached tokens.
+    """
 
     text: str = ""
-    tool: tuple[str, dict[str, Any]] | None = None
-    prompt: int = 1000
-    cached: int = 0
-    output: int = 50
-    status: int = 200
+    calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    usage: tuple[int, int, int] = (1000, 50, 0)
+    finish: str | None = None
+
+    def chunks(self, model: str) -> Iterator[dict[str, Any]]:
+        """What is sent, piece by piece."""
+        calls = [
+            {
+                "index": n,
+                "id": f"call_{n}",
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(has)},
+            }
+            for n, (name, has) in enumerate(self.calls)
+        ]
+        prompt, completion, cached = self.usage
+        usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+            "prompt_tokens_details": {"cached_tokens": cached},
+        }
+        base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 0, "model": model}
+        yield base | {"choices": [{"index": 0, "delta": {"role": "assistant", "content": self.text}}]}
+        if calls:
+            yield base | {"choices": [{"index": 0, "delta": {"tool_calls": calls}}]}
+        finish = self.finish or ("tool_calls" if calls else "stop")
+        yield base | {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
+        yield base | {"choices": [], "usage": usage}
 
 
 @dataclass
 class ScriptedModel:
-    """The server, while the block runs: the n-th turn answers a conversation with n answers in it."""
+    """The running API.
 
-    turns: Sequence[Turn]
-    keys: list[str] = field(default_factory=list)
+    Attributes:
+        key: requests without it are refused; None takes any.
+        asked: the requests' bodies.
+        keys: the keys that came with them.
+        hangs: models that never answer.
+    """
 
-    @property
-    def url(self) -> str:
-        """Its address, as a provider's base URL."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-
-    def __enter__(self) -> ScriptedModel:
-        model = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                model.keys.append(self.headers.get("Authorization", ""))
-                said = sum(one["role"] == "assistant" for one in asked["messages"])
-                turn = model.turns[min(said, len(model.turns) - 1)]
-                is_error = turn.status != 200
-                self.send_response(turn.status)
-                self.send_header("Content-Type", "application/json" if is_error else "text/event-stream")
-                self.send_header("Connection", "close")
-                self.end_headers()
-                self.wfile.write(_error(turn) if is_error else b"".join(_chunks(turn, said)))
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    address: str
+    scripts: Mapping[str, Sequence[Answer]]
+    key: str | None = None
+    hangs: Sequence[str] = ()
+    asked: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    keys: list[str] = field(default_factory=list[str])
+    closing: Event = field(default_factory=Event)
 
 
-def _error(turn: Turn) -> bytes:
-    return json.dumps({"error": {"message": turn.text, "type": "invalid_request_error"}}).encode()
+@contextmanager
+def scripted_model(
+    scripts: Mapping[str, Sequence[Answer]], *, key: str | None = None, hangs: Sequence[str] = ()
+) -> Iterator[ScriptedModel]:
+    """Serves the scripts, by the models' names, as long as the block runs."""
+    found = ScriptedModel("", scripts, key, hangs)
 
+    class Handler(BaseHTTPRequestHandler):
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            pass
 
-def _chunks(turn: Turn, number: int) -> list[bytes]:
-    """The answer as server-sent events: what is said, why it ends, what it took."""
-    said: dict[str, Any] = {"role": "assistant", "content": turn.text}
-    if turn.tool is not None:
-        name, arguments = turn.tool
-        call = {"name": name, "arguments": json.dumps(arguments)}
-        said["tool_calls"] = [{"index": 0, "id": f"call_{number}", "type": "function", "function": call}]
-    finish = "stop" if turn.tool is None else "tool_calls"
-    usage = {
-        "prompt_tokens": turn.prompt,
-        "completion_tokens": turn.output,
-        "total_tokens": turn.prompt + turn.output,
-        "prompt_tokens_details": {"cached_tokens": turn.cached},
-    }
-    usual = {"id": f"chat-{number}", "object": "chat.completion.chunk", "created": 0, "model": "scripted"}
-    parts = (
-        {"choices": [{"index": 0, "delta": said, "finish_reason": None}]},
-        {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]},
-        {"choices": [], "usage": usage},
-    )
-    events = [f"data: {json.dumps(usual | part)}\n\n".encode() for part in parts]
-    return [*events, b"data: [DONE]\n\n"]
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            found.asked.append(body)
+            sent = (self.headers.get("authorization") or "").removeprefix("Bearer ")
+            found.keys.append(sent)
+            if body["model"] in found.hangs:
+                found.closing.wait()
+            elif found.key is not None and sent != found.key:
+                self._refuse(401, "Incorrect API key provided.")
+            elif (script := found.scripts.get(body["model"])) is None:
+                self._refuse(404, f"The model `{body['model']}` does not exist")
+            else:
+                said = sum(one["role"] == "assistant" for one in body["messages"])
+                self._stream(script[min(said, len(script) - 1)], body["model"])
+
+        def _refuse(self, status: int, message: str) -> None:
+            content = json.dumps({"error": {"message": message}}).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def _stream(self, answer: Answer, model: str) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            for chunk in answer.chunks(model):
+                self.wfile.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+            self.wfile.write(b"data: [DONE]\n\n")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found.address = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield found
+        finally:
+            found.closing.set()
+            server.shutdown()
+            thread.join()

@@ -12,7 +12,7 @@ import pytest
 from builder import JobBuilder, agent_step, user_step
 from conftest import REPOSITORY
 from harbor.cli.utils import parse_kwargs
-from opik_harbor import MODELS, harbor, write_tasks
+from opik_harbor import LOCAL, MODELS, harbor, write_tasks
 
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.errors import BadInputError
@@ -246,7 +246,15 @@ def run(folder: Path, opik: str, *arguments: object) -> tuple[int, BenchResult]:
     """The matrix of both models on the tasks of a folder, really run."""
     models = [part for model in MODELS for part in ("-m", model)]
     done = harbor(
-        *("-p", folder / "tiny", "-a", "live_agent:LiveAgent", *models, "-e", "local_environment:LocalEnvironment"),
+        *(
+            "-p",
+            folder / "tiny",
+            "-a",
+            "live_agent:LiveAgent",
+            *models,
+            "-e",
+            LOCAL,
+        ),
         *("-n", "1", "--json", *arguments),
         cwd=folder,
         opik=opik,
@@ -291,7 +299,16 @@ def test_a_matrix_is_run_resumed_and_compared_and_failed_attempts_are_kept(
 @pytest.mark.slow
 def test_harbors_own_command_line_works_word_for_word_with_the_plugin_on(tmp_path: Path, server: EmbeddedOpik) -> None:
     tasks = write_tasks(tmp_path, ["plain"])
-    where = ("-e", "local_environment:LocalEnvironment", "-o", tmp_path / "jobs", "--job-name", "job", "-y", "-q")
+    where = (
+        "-e",
+        LOCAL,
+        "-o",
+        tmp_path / "jobs",
+        "--job-name",
+        "job",
+        "-y",
+        "-q",
+    )
     done = harbor(
         *("run", "-p", tasks, "-a", "live_agent:LiveAgent", "-m", MODELS[0], *where),
         cwd=tmp_path,

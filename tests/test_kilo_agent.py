@@ -1,290 +1,402 @@
-"""The Kilo Code agent: what it installs, what Kilo is told, how a run ended; and the real CLI under real Harbor."""
+"""The agent for Kilo under Harbor, apart from running it: what it tells Kilo, what it installs, how it reads an end."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+import sys
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-from conftest import SHARED_DATA
-from opik_harbor import harbor
-from scripted_model import ScriptedModel, Turn
+from conftest import REPOSITORY, SHARED_DATA
+from harbor.agents.installed import base
+from harbor.models.agent.context import AgentContext
+from kilo_log import KiloLog, finish, said
 
-import adapter.kilo
-from adapter.embedded_opik import EmbeddedOpik
-from adapter.kilo.outcome import Failed, Failure, outcome
-from adapter.kilo.settings import MARK, Server, Settings, config, end_command, environment
-from adapter.kilo.versions import DEFAULT_VERSION, install_script, refused, version_in
+from adapter.errors import BadInputError
+from adapter.kilo import KiloCode
+from adapter.kilo.config import Model, Server, config_content
+from adapter.kilo.environment import MARK, variables
+from adapter.kilo.install import Installed, checked_version, install_script, read_report, refuse_old
+from adapter.kilo.outcome import Kind, Problem, problem_of, without_answers
+from adapter.kilo.providers import api_address, split_model
 
 CAPTURES = SHARED_DATA / "kilo-captures" / "7.7.9"
+LOCAL = Model("local", "m1", base_url="http://127.0.0.1:8000/v1")
+
+
+def made(model: Model = LOCAL, **more: Any) -> dict[str, Any]:
+    return json.loads(config_content(model, **more))
+
+
+# --- the configuration
+
+
+def test_a_provider_that_kilo_does_not_know_is_told_with_its_key_by_reference() -> None:
+    provider = made()["provider"]["local"]
+    assert provider["npm"] == "@ai-sdk/openai-compatible"
+    assert provider["options"]["baseURL"] == "http://127.0.0.1:8000/v1"
+    assert provider["options"]["apiKey"] == "{env:LOCAL_API_KEY}"
+    assert list(provider["models"]) == ["m1"]
+
+
+def test_a_model_that_kilo_knows_keeps_what_it_knows_of_it() -> None:
+    provider = made(Model("anthropic", "claude-sonnet-4-5"))["provider"]["anthropic"]
+    assert set(provider) == {"options"}
+    assert set(provider["options"]) == {"timeout", "chunkTimeout"}
+
+
+def test_prices_and_limits_register_the_model() -> None:
+    model = Model("openai", "new", price={"input": 2.0, "output": 8.0}, limit={"context": 128_000})
+    assert made(model)["provider"]["openai"]["models"] == {
+        "new": {"cost": {"input": 2.0, "output": 8.0}, "limit": {"context": 128_000, "output": 0}}
+    }
+
+
+def test_a_key_in_another_variable_is_referred_to_there() -> None:
+    config = made(Model("openai", "gpt-5", key_variable="TEAM_KEY"))
+    assert config["provider"]["openai"]["options"]["apiKey"] == "{env:TEAM_KEY}"
+
+
+def test_mcp_servers_and_skills_are_named() -> None:
+    config = made(servers=[Server("a", ("run", "-x")), Server("b", url="http://b/mcp")], skills=["/skills"])
+    assert config["mcp"]["a"] == {"type": "local", "command": ["run", "-x"]}
+    assert config["mcp"]["b"] == {"type": "remote", "url": "http://b/mcp", "oauth": False}
+    assert config["skills"] == {"paths": ["/skills"]}
+
+
+@pytest.mark.parametrize("has_web", [True, False])
+def test_the_web_is_closed_only_where_that_is_asked_for(*, has_web: bool) -> None:
+    permission = made(has_web=has_web)["permission"]
+    assert {name for name in ("webfetch", "websearch") if permission.get(name) == "deny"} == (
+        set() if has_web else {"webfetch", "websearch"}
+    )
+    assert permission["question"] == "deny"
+
+
+def test_what_the_user_adds_wins_but_opens_nothing_that_is_closed() -> None:
+    more = {"snapshot": True, "permission": {"webfetch": "allow", "bash": "deny"}, "provider": {"local": {"name": "x"}}}
+    config = made(has_web=False, more=more)
+    assert config["snapshot"] is True
+    assert config["permission"]["webfetch"] == "deny"
+    assert config["permission"]["bash"] == "deny"
+    assert config["provider"]["local"]["name"] == "x"
+    assert config["provider"]["local"]["models"]
+
+
+def test_one_rule_for_everything_comes_before_what_is_closed() -> None:
+    permission = made(has_web=False, more={"permission": "allow"})["permission"]
+    assert next(iter(permission.items())) == ("*", "allow")
+    assert permission["websearch"] == "deny"
 
 
 @pytest.mark.parametrize(
-    ("version", "is_refused"),
-    [("7.7.9", False), ("7.8.1", False), ("8.0.0-rc1", False), ("rc", False), ("7.6.2", True), ("7.0.33", True)],
-)
-def test_versions_before_7_7_are_refused_unless_they_are_asked_for(version: str, is_refused: bool) -> None:
-    problem = refused(version, allow_old=False)
-    assert (problem is not None) == is_refused
-    assert refused(version, allow_old=True) is None
-    assert problem is None or "allow_old" in problem.reason
-
-
-@pytest.mark.parametrize(
-    ("printed", "version"),
+    "more",
     [
-        ("7.7.9\n", "7.7.9"),
-        ("ERROR 2026 service=models.dev\n7.0.33\n", "7.0.33"),
-        ("7.8.0-rc.2", "7.8.0-rc.2"),
-        ("", None),
+        {"provider": {"local": {"options": {"apiKey": "sk-1234"}}}},
+        {"mcp": {"a": {"headers": {"Authorization": "Bearer sk-1234"}}}},
+        {"mcp": {"a": {"environment": {"GITHUB_TOKEN": "ghp_x"}}}},
     ],
 )
-def test_the_version_is_what_kilo_says_last(printed: str, version: str | None) -> None:
-    assert version_in(printed) == version
+def test_a_key_in_the_configuration_is_refused_and_not_repeated(more: dict[str, Any]) -> None:
+    with pytest.raises(BadInputError, match=r"\{env:NAME\}") as refused:
+        made(more=more)
+    assert "sk-1234" not in str(refused.value)
 
 
-@pytest.mark.parametrize("spec", ["7.7.9; rm -rf /", "$(id)", "", "a b"])
-def test_what_is_no_version_never_reaches_a_shell(spec: str) -> None:
-    with pytest.raises(ValueError, match="names no version"):
-        install_script(spec)
+def test_a_reference_to_a_key_is_taken() -> None:
+    made(more={"mcp": {"a": {"headers": {"Authorization": "Bearer {env:TOKEN}"}}}})
 
 
-def test_the_install_script_is_one_that_a_shell_understands() -> None:
-    subprocess.run(["/bin/sh", "-n"], input=install_script("rc"), text=True, check=True)
-    subprocess.run(["/bin/bash", "-n"], input=end_command("abc"), text=True, check=True)
+def test_a_provider_that_nobody_knows_and_that_has_no_address_is_refused() -> None:
+    with pytest.raises(BadInputError, match="base_url"):
+        made(Model("nosuch", "m"))
 
 
-def told(**fields: Any) -> dict[str, Any]:
-    return json.loads(config(Settings("openai", "gpt-5", **fields)))
+def test_agents_md_is_read_where_the_projects_configuration_is_not() -> None:
+    assert made()["instructions"] == ["{env:KILOBENCH_WORKDIR}/AGENTS.md"]
+    assert "instructions" not in made(has_project_config=True)
 
 
-def test_kilo_is_told_to_keep_quiet_and_which_model_to_know() -> None:
-    said = told()
-    assert (said["share"], said["autoupdate"], said["snapshot"]) == ("disabled", False, False)
-    assert said["provider"]["openai"]["models"] == {"gpt-5": {}}
-    assert said["permission"]["question"] == "deny"
-    assert "webfetch" not in said["permission"]
-    assert told(web=False)["permission"]["webfetch"] == "deny"
+@pytest.mark.parametrize(
+    ("provider", "given", "wanted"),
+    [
+        ("anthropic", "https://proxy.example", "https://proxy.example/v1"),
+        ("anthropic", "https://proxy.example/v1/", "https://proxy.example/v1"),
+        ("local", "http://10.0.0.5:8000/v1", "http://10.0.0.5:8000/v1"),
+    ],
+)
+def test_an_address_is_as_kilo_wants_it(provider: str, given: str, wanted: str) -> None:
+    assert api_address(provider, given) == wanted
 
 
-def test_a_compatible_server_gets_its_key_by_the_variables_name_alone() -> None:
-    said = told(base_url="http://127.0.0.1:1/v1", chat_only=True, key_env="MY_KEY", rates={"input": 2}, context=9000)
-    provider = said["provider"]["openai"]
-    assert provider["npm"] == "@ai-sdk/openai-compatible"
-    assert provider["options"] | {"timeout": 0} == {
-        "timeout": 0,
-        "baseURL": "http://127.0.0.1:1/v1",
-        "apiKey": "{env:MY_KEY}",
-    }
-    assert provider["models"]["gpt-5"] == {"cost": {"input": 2}, "limit": {"context": 9000, "output": 9000}}
+@pytest.mark.parametrize("address", ["10.0.0.5:8000", "ftp://x/v1", "http://me:secret@x/v1", "http://[x"])
+def test_an_address_that_cannot_be_one_is_refused(address: str) -> None:
+    with pytest.raises(BadInputError):
+        api_address("local", address)
 
 
-def test_servers_skills_and_a_configuration_of_ones_own_are_handed_on() -> None:
-    servers = (Server("files", ("npx", "mcp")), Server("web", url="http://127.0.0.1:9"))
-    said = told(servers=servers, skills=("/skills",), overlay={"lsp": True, "permission": {"bash": "deny"}})
-    assert said["mcp"] == {
-        "files": {"type": "local", "command": ["npx", "mcp"]},
-        "web": {"type": "remote", "url": "http://127.0.0.1:9", "oauth": False},
-    }
-    assert said["skills"] == {"paths": ["/skills"]}
-    assert said["lsp"] is True
-    assert (said["permission"]["bash"], said["permission"]["question"]) == ("deny", "deny")
+def test_a_model_may_hold_slashes_and_needs_a_provider() -> None:
+    assert split_model("openrouter/anthropic/claude") == ("openrouter", "anthropic/claude")
+    for wrong in (None, "", "gpt-5", "/gpt-5", "a b/c"):
+        with pytest.raises(BadInputError):
+            split_model(wrong)
 
 
-def test_the_environment_keeps_data_below_the_logs_and_can_leave_the_tasks_configuration_out() -> None:
-    found = environment("/logs/agent", "m", project_config=True)
-    assert (found["XDG_DATA_HOME"], found[MARK]) == ("/logs/agent", "m")
-    assert "KILO_DISABLE_PROJECT_CONFIG" not in found
-    assert environment("/logs/agent", "m", project_config=False)["KILO_DISABLE_PROJECT_CONFIG"] == "1"
+# --- the variables
 
 
-def finish(reason: str) -> dict[str, Any]:
-    return {"type": "step_finish", "part": {"reason": reason}}
+def test_the_session_is_kept_with_the_logs_and_nothing_phones_home() -> None:
+    found = variables(PurePosixPath("/logs/agent"), "abc", provider="openai", config="{}", secrets={"K": "v"})
+    assert found["XDG_DATA_HOME"] == "/logs/agent/xdg-data"
+    assert found["XDG_STATE_HOME"] == "/logs/agent/xdg-state"
+    assert found[MARK] == "abc"
+    assert found["K"] == "v"
+    assert found["KILO_SESSION_RETRY_LIMIT"] == "5"
+    assert found["KILO_DISABLE_PROJECT_CONFIG"] == found["KILO_DISABLE_MODELS_FETCH"] == "1"
+    assert "KILO_COMMAND_TIMEOUT_MAX_MS" not in found
 
 
-def error(message: str, status: int | None = None, name: str = "APIError") -> dict[str, Any]:
+def test_what_the_user_sets_wins_except_for_the_mark() -> None:
+    chosen = {"KILO_SESSION_RETRY_LIMIT": "1", MARK: "x", "OTHER": "y"}
+    found = variables(PurePosixPath("/l"), "abc", provider="kilo", config="{}", command_limit=60, chosen=chosen)
+    assert found["KILO_SESSION_RETRY_LIMIT"] == "1"
+    assert found[MARK] == "abc"
+    assert "OTHER" not in found
+    assert found["KILO_COMMAND_TIMEOUT_MAX_MS"] == "60000"
+    assert "KILO_DISABLE_MODELS_FETCH" not in found  # the gateway says only online what it has
+
+
+# --- the installation
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"), [("7.7.9", "7.7.9"), ("v7.8.0-rc.1", "7.8.0-rc.1"), ("latest", "latest"), (" rc ", "rc")]
+)
+def test_versions_and_tags_are_taken(given: str, wanted: str) -> None:
+    assert checked_version(given, allow_old=False) == wanted
+
+
+@pytest.mark.parametrize("given", ["", "7", "7.7", "7.7.9; rm -rf /", "$(id)", "../x", "^7.7.0"])
+def test_what_is_no_version_is_refused(given: str) -> None:
+    with pytest.raises(BadInputError, match="no version"):
+        checked_version(given, allow_old=True)
+
+
+def test_an_old_version_is_refused_with_the_reason_unless_it_is_allowed() -> None:
+    with pytest.raises(BadInputError, match=r"(?s)older than 7\.7.*allow_old=true"):
+        checked_version("7.0.33", allow_old=False)
+    assert checked_version("7.0.33", allow_old=True) == "7.0.33"
+    refuse_old("10.0.0")
+
+
+def test_the_commands_are_a_shells() -> None:
+    script = install_script("7.7.9")
+    assert subprocess.run(["sh", "-n"], input=script, text=True, check=False).returncode == 0
+    assert "@WANTED@" not in script
+
+
+def test_a_program_that_is_there_in_the_version_is_taken(tmp_path: Path) -> None:
+    program = tmp_path / "kilo"
+    program.write_text("#!/bin/sh\necho 7.7.9\n")
+    program.chmod(0o755)
+    script = install_script("7.7.9").replace("/installed-agent/kilo", str(tmp_path / "installed"))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert read_report("7.7.9", done.stdout) == Installed("7.7.9", "present")
+    assert (tmp_path / "installed" / "bin" / "kilo").resolve() == program
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("kilobench: missing= latest: '7.8.1' \n", r"(?s)no version 7\.9\.9.*latest: '7\.8\.1'"),
+        ("kilobench: unreachable=1\n", "registry cannot be reached"),
+        ("npm error code X\nkilobench: broken=there is no npm\n", "(?s)there is no npm.*npm error code X"),
+        ("", "ended early"),
+    ],
+)
+def test_an_installation_that_failed_says_why(output: str, said: str) -> None:
+    with pytest.raises(BadInputError, match=said):
+        read_report("7.9.9", output)
+
+
+# --- how a run ended
+
+STOP = {"type": "step_finish", "part": {"reason": "stop"}}
+CALLS = {"type": "step_finish", "part": {"reason": "tool-calls"}}
+
+
+def failed(message: str = "no", name: str = "APIError", status: int | None = None) -> dict[str, Any]:
     return {"type": "error", "error": {"name": name, "data": {"message": message, "statusCode": status}}}
 
 
+def ended(exit_code: int, *events: dict[str, Any], stderr: str = "") -> Problem | None:
+    return problem_of(exit_code, [json.dumps(event).encode() + b"\n" for event in events], stderr)
+
+
 @pytest.mark.parametrize(
-    ("code", "events", "what"),
-    [
-        (0, [finish("tool-calls"), finish("stop")], None),
-        (1, [finish("tool-calls"), error("slow down", 429), finish("stop")], None),
-        (1, [finish("stop"), error("too long", None, "ContextOverflowError")], None),
-        (1, [error("Incorrect API key", 401)], Failure.AUTHENTICATION),
-        (1, [error("Payment required", 402)], Failure.USAGE_LIMIT),
-        (1, [finish("stop"), error("slow down", 429)], Failure.RATE_LIMIT),
-        (1, [error("overloaded", 529)], Failure.OVERLOADED),
-        (1, [error("oops", 500)], Failure.SERVER),
-        (1, [error("odd", 418)], Failure.UNKNOWN_API),
-        (1, [error("Unexpected server error.", name="E"), error("Model not found: x/y.", name="E")], Failure.NO_MODEL),
-        (1, [error("too long", None, "ContextOverflowError")], Failure.CONTEXT),
-        (1, [error("Cannot connect to API")], Failure.NETWORK),
-        (1, [{"type": "error", "error": "run ended without an assistant message"}], Failure.EXIT),
-        (0, [finish("length")], Failure.OUTPUT),
-        (0, [finish("other")], Failure.UNKNOWN_API),
-        (0, [], Failure.EXIT),
-        (None, [], Failure.NETWORK),
-        (3, [finish("stop")], Failure.EXIT),
-    ],
-)  # fmt: skip
-def test_how_a_run_ended_is_told_by_what_failed(code: int | None, events: list[Any], what: Failure | None) -> None:
-    failed = outcome(code, "\n".join(map(json.dumps, events)) + "\nnot json\n[1]\n")
-    assert (None if failed is None else failed.what) == what
-
-
-def test_what_the_model_said_is_no_error_and_no_header_is_repeated() -> None:
-    said = {"type": "text", "part": {"text": "rate limit, 401, Model not found"}}
-    assert outcome(0, "\n".join(map(json.dumps, [said, finish("stop")]))) is None
-    one = error("Incorrect API key", 401)
-    one["error"]["data"]["responseHeaders"] = {"x": "secret-header"}
-    failed = outcome(1, json.dumps(one))
-    assert isinstance(failed, Failed)
-    assert "secret" not in failed.message
-
-
-CAPTURED = {
-    "multi": None,
-    "parallel": None,
-    "subagent": None,
-    "compact": None,
-    "overflow_once": None,
-    "permission_deny_auto": None,
-    "tooltimeout": None,
-    "api_autherr": Failure.AUTHENTICATION,
-    "api_ratelimit": Failure.RATE_LIMIT,
-    "unknown_model": Failure.NO_MODEL,
-    "length": Failure.OUTPUT,
-    "empty": Failure.EXIT,
-}
-
-
-@pytest.mark.parametrize("name", CAPTURED)
-def test_real_runs_ended_as_they_did(name: str) -> None:
-    if not CAPTURES.is_dir():
-        pytest.skip("../shared/data is not here: it is no part of the project")
-    code = json.loads((CAPTURES / name / "exit.json").read_text())["exit_code"]
-    failed = outcome(code, (CAPTURES / name / "events.jsonl").read_text())
-    assert (None if failed is None else failed.what) == CAPTURED[name]
-
-
-def test_harbor_finds_the_agent_where_the_documents_say() -> None:
-    assert adapter.kilo.KiloCode.name() == "kilo"
-    with pytest.raises(AttributeError):
-        _ = adapter.kilo.Nothing  # type: ignore[attr-defined]
-
-
-@pytest.fixture(scope="module")
-def kilo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home folder in which the real CLI is installed."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not here, so the real Kilo CLI cannot be installed")
-    home = tmp_path_factory.mktemp("home")
-    done = subprocess.run(
-        ["bash", "-c", install_script(DEFAULT_VERSION)],
-        env=os.environ | {"HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    if done.returncode != 0:
-        pytest.skip(f"the real Kilo CLI cannot be had here: {done.stderr[-300:]}")
-    return home
-
-
-def task(folder: Path, seconds: float = 120.0) -> Path:
-    """A task that is solved once calc.py adds."""
-    place = folder / "tasks" / "fix"
-    (place / "environment" / "app").mkdir(parents=True)
-    (place / "tests").mkdir()
-    (place / "task.toml").write_text(
-        f'schema_version = "1.1"\n[task]\nname = "own/fix"\n[agent]\ntimeout_sec = {seconds}\n[environment]\n'
-    )
-    (place / "environment" / "app" / "calc.py").write_text("def add(a, b):\n    return a - b\n")
-    (place / "instruction.md").write_text("Fix add in calc.py.\n")
-    check = 'cd /app && python3 -c "import calc; assert calc.add(2, 3) == 5" && done=1 || done=0'
-    (place / "tests" / "test.sh").write_text(f"#!/bin/bash\n{check}\necho $done > /logs/verifier/reward.txt\n")
-    return place
-
-
-def run_kilo(folder: Path, home: Path, opik: str, model: ScriptedModel, *arguments: str, **fields: Any) -> Any:
-    """The trial's result, of the real CLI under `kilobench harbor run`."""
-    rates = '{"input": 2, "output": 8, "cache_read": 0.5}'
-    options = (f"base_url={model.url}", "key_env=SCRIPTED_KEY", f"rates={rates}", "context=128000")
-    done = harbor(
-        *("run", "-p", task(folder, **fields), "-a", f"kilo@{DEFAULT_VERSION}", "-m", "scripted/one"),
-        *(part for option in options for part in ("--ak", option)),
-        *("--ae", f"PATH={home}/.kilo-cli/bin:{os.environ['PATH']}", "--ae", "SCRIPTED_KEY=${SCRIPTED_KEY}"),
-        *("-e", "local_environment:LocalEnvironment", "-o", folder / "jobs", "--job-name", "job", "-y", "-q"),
-        *arguments,
-        cwd=folder,
-        opik=opik,
-        program=("kilobench", "harbor"),
-        SCRIPTED_KEY="sk-scripted-1234567890abcdef",
-    )
-    found = sorted((folder / "jobs" / "job").glob("*/result.json"))
-    assert found, f"{done.stdout}\n{done.stderr}"
-    return json.loads(found[0].read_text())
-
-
-EDIT = ("edit", {"filePath": "calc.py", "oldString": "a - b", "newString": "a + b"})
-WORKS = (
-    Turn("I read it first.", ("bash", {"command": "cat calc.py", "description": "Read"}), 10_000, 0, 100),
-    Turn("", ("bash", {"command": "sed -i 's/a - b/a + b/' calc.py; exit 3", "description": "Fix"}), 12_000, 9_000, 60),
-    Turn("Done.", None, 13_000, 12_000, 20),
+    ("exit_code", "events"),
+    [(0, [CALLS, STOP]), (1, [failed(name="ContextOverflowError"), STOP]), (0, [failed(), CALLS, STOP])],
 )
-"""35,000 prompt tokens, 21,000 of them cached, 180 of output: 0.028 + 0.0105 + 0.00144 dollars at the test's rates."""
+def test_a_run_that_came_to_its_end_did_not_fail(exit_code: int, events: list[dict[str, Any]]) -> None:
+    assert ended(exit_code, *events) is None
 
 
-@pytest.mark.slow
-def test_the_real_cli_solves_a_task_and_its_trajectory_is_exact(
-    tmp_path: Path, kilo_home: Path, server: EmbeddedOpik, kilobench: Any
-) -> None:
-    with ScriptedModel(WORKS) as model:
-        result = run_kilo(tmp_path, kilo_home, server.url, model)
-    assert result["exception_info"] is None, result["exception_info"]
-    assert result["verifier_result"]["rewards"] == {"reward": 1.0}
-    assert result["agent_info"]["name"] == "kilo"
-    assert result["agent_info"]["version"] == DEFAULT_VERSION
-    used = result["agent_result"]
-    assert (used["n_input_tokens"], used["n_cache_tokens"], used["n_output_tokens"]) == (35_000, 21_000, 180)
-    assert used["cost_usd"] == pytest.approx(0.03994)
-    (read,) = kilobench("inspect", tmp_path / "jobs" / "job", "--json").json["trials"]
-    assert read["steps"] == 4
-    assert not [one for one in read["findings"] if one["severity"] == "error"]
-    # The key went to the server, and nowhere else.
-    assert set(model.keys) == {"Bearer sk-scripted-1234567890abcdef"}
-    held = [one for one in (tmp_path / "jobs").rglob("*") if one.is_file() and b"sk-scripted" in one.read_bytes()]
-    assert held == []
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        (failed(status=401), Kind.AUTHENTICATION),
+        (failed(status=403), Kind.AUTHENTICATION),
+        (failed(name="ProviderAuthError"), Kind.AUTHENTICATION),
+        (failed(status=402), Kind.USAGE_LIMIT),
+        (failed("You exceeded your current quota", status=429), Kind.USAGE_LIMIT),
+        (failed(status=429), Kind.RATE_LIMIT),
+        (failed(status=404), Kind.MODEL),
+        (failed("Model not found: a/b.", "UnknownError"), Kind.MODEL),
+        (failed(status=500), Kind.SERVER),
+        (failed("Overloaded", status=500), Kind.OVERLOADED),
+        (failed(status=503), Kind.OVERLOADED),
+        (failed(status=529), Kind.OVERLOADED),
+        (failed(name="ContextOverflowError"), Kind.CONTEXT),
+        (failed("Cannot connect to API: Unable to connect."), Kind.NETWORK),
+        (failed("The operation timed out.", "UnknownError"), Kind.STALLED),
+        (failed("something"), Kind.API),
+        (failed("something", "UnknownError"), Kind.OTHER),
+        ({"type": "error", "error": "run ended without an assistant message; the model returned no output"}, Kind.API),
+    ],
+)
+def test_an_error_is_of_the_kind_of_what_failed(event: dict[str, Any], kind: Kind) -> None:
+    problem = ended(1, STOP, event)
+    assert problem is not None
+    assert problem.kind is kind
 
 
-@pytest.mark.slow
-def test_a_wrong_key_and_a_run_out_of_time_are_what_they_are(
-    tmp_path: Path, kilo_home: Path, server: EmbeddedOpik
-) -> None:
-    mark = "sleep 4711.5"
-    waits = [WORKS[0], Turn("", ("bash", {"command": f"echo begin; {mark}", "description": "Wait"}), 12_000, 9_000, 60)]
-    cases = {"key": ([Turn("Incorrect API key provided.", status=401)], 120.0), "time": (waits, 45.0)}
+def test_every_kind_is_an_error_of_harbors() -> None:
+    for kind in Kind:
+        assert issubclass(getattr(base, kind.value), base.NonZeroAgentExitCodeError)
 
-    def run(name: str) -> Any:
-        turns, seconds = cases[name]
-        (tmp_path / name).mkdir()
-        with ScriptedModel(turns) as model:
-            return run_kilo(tmp_path / name, kilo_home, server.url, model, seconds=seconds)
 
-    # Both at a time: one of them mostly waits.
-    with ThreadPoolExecutor(2) as both:
-        wrong_key, out_of_time = both.map(run, cases)
-    assert wrong_key["exception_info"]["exception_type"] == "AgentAuthenticationError"
-    assert out_of_time["exception_info"]["exception_type"] == "AgentTimeoutError"
-    # What was spent until then is kept, and nothing of the run goes on.
-    assert out_of_time["agent_result"]["n_input_tokens"] == 10_000
-    running = subprocess.run(["ps", "ax", "-o", "args"], capture_output=True, text=True, check=True).stdout
-    assert mark not in running
+def test_the_error_that_says_most_is_told() -> None:
+    problem = ended(
+        1, failed("Unexpected server error. Check server logs.", "UnknownError"), failed("Model not found: x")
+    )
+    assert problem is not None
+    assert problem.message == "APIError: Model not found: x"
+
+
+def test_where_the_events_do_not_say_kilos_log_does() -> None:
+    log = (
+        'timestamp=x level=ERROR run=1 message=process session.id=s error="The operation timed out." stack=undefined\n'
+    )
+    problem = ended(1, failed("Unexpected server error.", "UnknownError"), stderr=log)
+    assert problem == Problem(Kind.STALLED, "UnknownError: The operation timed out.")
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "events", "kind"),
+    [
+        (0, [{"type": "step_finish", "part": {"reason": "length"}}], Kind.OUTPUT_LENGTH),
+        (0, [{"type": "step_finish", "part": {"reason": "other"}}], Kind.CONNECTION_CLOSED),
+        (0, [], Kind.OTHER),
+        (137, [CALLS], Kind.OTHER),
+        (127, [], Kind.OTHER),
+    ],
+)
+def test_an_end_without_an_error_may_be_a_failure(exit_code: int, events: list[dict[str, Any]], kind: Kind) -> None:
+    problem = ended(exit_code, *events)
+    assert problem is not None
+    assert problem.kind is kind
+
+
+def test_what_kilo_told_people_is_the_reason_where_nothing_else_is() -> None:
+    problem = ended(1, stderr="WARN  2026-01-01T00:00:00 +1ms x\n\x1b[91mError: \x1b[0mNo such file\n")
+    assert problem is not None
+    assert problem.message == "Kilo ended with exit code 1: Error: No such file"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "kind"),
+    [
+        ("api_autherr", Kind.AUTHENTICATION),
+        ("api_ratelimit", Kind.RATE_LIMIT),
+        ("unknown_model", Kind.MODEL),
+        ("empty", Kind.API),
+        ("length", Kind.OUTPUT_LENGTH),
+        ("interrupted_term", Kind.OTHER),
+        ("timeout_mid", Kind.OTHER),
+        ("multi", None),
+        ("compact", None),
+        ("overflow_once", None),
+        ("parallel", None),
+        ("permission_deny_auto", None),
+        ("subagent", None),
+        ("tooltimeout", None),
+    ],
+)
+def test_real_runs_ended_as_they_did(scenario: str, kind: Kind | None) -> None:
+    folder = CAPTURES / scenario
+    if not folder.is_dir():
+        pytest.skip("the captured runs of Kilo are not on this machine")
+    exit_code = json.loads((folder / "exit.json").read_text())["exit_code"]
+    lines = (folder / "events.jsonl").read_bytes().splitlines()
+    problem = problem_of(exit_code, lines, (folder / "stderr.txt").read_text())
+    assert (problem.kind if problem else None) == kind
+    for line in lines:
+        assert b"responseHeaders" not in without_answers(line)
+
+
+def test_only_errors_lose_something() -> None:
+    line = json.dumps({"type": "text", "part": {"text": '"error" responseBody'}}).encode() + b"\n"
+    assert without_answers(line) == line
+    kept = without_answers(json.dumps(failed("no", status=401) | {"timestamp": 1}).encode() + b"\n")
+    assert json.loads(kept)["error"]["data"]["message"] == "no"
+
+
+# --- the class
+
+
+def agent(logs: Path, **more: Any) -> KiloCode:
+    return KiloCode(logs_dir=logs, **({"model_name": "anthropic/claude-sonnet-4-5"} | more))
+
+
+def test_the_module_does_not_import_harbor_until_the_agent_is_asked_for() -> None:
+    code = "import sys, adapter.kilo; assert 'harbor' not in sys.modules; adapter.kilo.KiloCode"
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+
+
+def test_every_option_is_known_to_harbor_with_a_description(tmp_path: Path) -> None:
+    schema = KiloCode.options_schema()["properties"]
+    assert schema["version"]["default"] == "7.7.9"
+    assert all(one["description"] for one in schema.values())
+    assert agent(tmp_path, version=None).version() == "7.7.9"
+    with pytest.raises(ValueError, match="Unknown option 'verion'"):
+        agent(tmp_path, verion="7.7.9")
+
+
+def test_the_options_are_in_the_documentation() -> None:
+    text = (REPOSITORY / "docs" / "kilo.md").read_text(encoding="utf-8")
+    for name in KiloCode.options_schema()["properties"]:
+        assert f"`{name}`" in text, name
+
+
+def test_a_session_that_was_left_is_a_trajectory(tmp_path: Path) -> None:
+    data = tmp_path / "xdg-data" / "kilo"
+    data.mkdir(parents=True)
+    log = KiloLog()
+    log.user()
+    log.agent({"type": "step-start"}, said("Done."), finish((900, 80, 20), output=40))
+    log.database(data / "kilo.db")
+    context = AgentContext()
+    agent(tmp_path).populate_context_post_run(context)
+    written = json.loads((tmp_path / "trajectory.json").read_text(encoding="utf-8"))
+    assert written["agent"]["name"] == "kilo"
+    assert (context.n_input_tokens, context.n_cache_tokens, context.n_output_tokens) == (1000, 80, 40)
+
+
+def test_a_run_that_left_nothing_is_no_error_here(tmp_path: Path) -> None:
+    context = AgentContext()
+    agent(tmp_path).populate_context_post_run(context)
+    assert not (tmp_path / "trajectory.json").exists()
+    assert context.n_input_tokens is None

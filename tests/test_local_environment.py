@@ -16,16 +16,15 @@ import pytest
 from conftest import REPOSITORY
 from harbor.models.task.config import EnvironmentConfig
 from harbor.models.trial.paths import TrialPaths
-from opik_harbor import harbor
+from opik_harbor import LOCAL, harbor
 
 from adapter.errors import BadInputError
+from adapter.local_dockerfile import copies
 from adapter.local_environment import LocalEnvironment
 from adapter.local_isolation import ByPaths
 
 type Body = Callable[[LocalEnvironment], Awaitable[None]]
 type InTrial = Callable[[Body], None]
-
-CLASS = "adapter.local_environment:LocalEnvironment"
 
 
 def environment(folder: Path, **options: Any) -> LocalEnvironment:
@@ -116,7 +115,7 @@ def test_harbors_oracle_solves_a_task(tmp_path: Path, isolation: str) -> None:
         "echo $reward > /logs/verifier/reward.txt\n"
     )
     where = ("-o", tmp_path / "jobs", "--job-name", "job", "-y", "-q")
-    chosen = ("-a", "oracle", "-e", CLASS, "--ek", f"isolation={isolation}", "--ek", f"folder={tmp_path / 'trials'}")
+    chosen = ("-a", "oracle", "-e", LOCAL, "--ek", f"isolation={isolation}", "--ek", f"folder={tmp_path / 'trials'}")
     done = harbor(
         *("run", "-p", tmp_path / "tasks", *chosen, *where),
         cwd=tmp_path,
@@ -454,3 +453,44 @@ def test_options_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
         environment(tmp_path, isolation="docker")
     with pytest.raises(BadInputError, match="shared=nowhere"):
         environment(tmp_path, shared="nowhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "copied"),
+    [
+        ("FROM x\nCOPY app/ /app/\n", [(("app/",), "/app", True)]),
+        ("FROM x\nWORKDIR /w\nCOPY a.py b.py .\n", [(("a.py", "b.py"), "/w", True)]),
+        ("FROM x\nWORKDIR /w\nWORKDIR sub\ncopy a.py c.py\n", [(("a.py",), "/w/sub/c.py", False)]),
+        ('FROM x\nCOPY --chown=1:1 ["a b", "/d/"]\n', [(("a b",), "/d", True)]),
+        (
+            "FROM x AS build\nCOPY a /a\nFROM y\nCOPY --from=build /a /a\nCOPY \\\n  # why\n  b /b\n",
+            [(("b",), "/b", False)],
+        ),
+        ("FROM x\nADD https://example.com/a /a\nCOPY $FILES /a\nRUN echo COPY\nCOPY\n", []),
+        ('FROM x\nCOPY "unclosed /a\nCOPY [1 /a\n', [(("[1",), "/a", False)]),
+    ],
+)
+def test_what_a_dockerfile_copies_is_read(text: str, copied: list[tuple[tuple[str, ...], str, bool]]) -> None:
+    assert [(one.sources, str(one.target), one.is_folder) for one in copies(text)] == copied
+
+
+def test_what_a_dockerfile_copies_lies_where_it_says(tmp_path: Path, isolation: str) -> None:
+    given = tmp_path / "environment"
+    (given / "app" / "sub").mkdir(parents=True)
+    (given / "app" / "sub" / "x.txt").write_text("x")
+    (given / "one.cfg").write_text("1")
+    (given / "not.txt").write_text("no")
+    (tmp_path / "outside.txt").write_text("secret")
+    (given / "link.txt").symlink_to(tmp_path / "outside.txt")
+    (given / "Dockerfile").write_text("FROM x\nWORKDIR /app\nCOPY app/ .\nCOPY *.cfg link.txt ../app/conf/\n")
+
+    async def look() -> None:
+        trial = environment(tmp_path, isolation=isolation)
+        await trial.start(force_build=False)
+        try:
+            done = await trial.exec("find . -type f | sort; cat sub/x.txt conf/one.cfg")
+            assert done.stdout == "./conf/one.cfg\n./sub/x.txt\nx1"
+        finally:
+            await trial.stop(delete=True)
+
+    asyncio.run(look())

@@ -1,4 +1,8 @@
-"""Kilo Code: the agent for Harbor, and what its command line leaves of a session as ATIF."""
+"""Kilo Code: its command line as an agent of Harbor's, and what it leaves of a session as ATIF.
+
+The agent is `adapter.kilo:KiloCode`. It is imported only when it is asked for: those who only convert sessions do
+without Harbor's agents.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["KiloCode"]
 
 
-def __getattr__(name: str) -> object:
-    """Harbor, which the agent needs and the conversion does not, is imported with the agent alone."""
+def __getattr__(name: str) -> type[KiloCode]:
     if name == "KiloCode":
         from adapter.kilo.agent import KiloCode
 
         return KiloCode
-    raise AttributeError(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,211 +1,288 @@
-"""Kilo Code under Harbor: installed, run unattended, and its session turned into ATIF."""
+"""Kilo Code as an agent of Harbor's: `harbor run -a adapter.kilo:KiloCode -m PROVIDER/MODEL`.
+
+What is decided stands in the modules beside this one, which need no environment: the installation (`install`), the
+configuration (`config`), the variables (`environment`), the commands (`commands`) and how a run ended (`outcome`). Here
+they are carried out in Harbor's order.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import shlex
+import difflib
+import json
 import uuid
-from pathlib import PurePosixPath
-from typing import Annotated, Any, override
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import ClassVar, override
 
 from harbor.agents.capabilities import AgentCapabilities
-from harbor.agents.installed import base as errors
-from harbor.agents.installed.base import BaseInstalledAgent, NonZeroAgentExitCodeError, with_prompt_template
-from harbor.agents.model_connection import ModelConnectionSpec
-from harbor.agents.options import Cli, InstalledAgentOptions
+from harbor.agents.installed import base
+from harbor.agents.installed.base import BaseInstalledAgent, NonZeroAgentExitCodeError
+from harbor.agents.options import InstalledAgentOptions
 from harbor.environments.base import BaseEnvironment
 from harbor.models.agent.context import AgentContext
 from harbor.models.task.config import NetworkMode
-from harbor.utils.trajectory_utils import format_trajectory_json
-from pydantic import Field
+from harbor.models.trajectories import Trajectory
 
-from adapter.errors import BadInputError
-from adapter.kilo.atif import trajectory_of
-from adapter.kilo.outcome import Failed, Failure, outcome
-from adapter.kilo.settings import Server, Settings, config, end_command, environment, run_command
+from adapter.errors import BadInputError, KilobenchError, UnreadableError
+from adapter.files import read_bytes, read_json
+from adapter.kilo import commands
+from adapter.kilo.atif import AGENT, trajectory_of
+from adapter.kilo.config import Model, Server, config_content
+from adapter.kilo.environment import variables
+from adapter.kilo.install import DEFAULT_VERSION, checked_version, install_script, read_report, refuse_old
+from adapter.kilo.options import KiloOptions
+from adapter.kilo.outcome import Kind, problem_of, without_answers
+from adapter.kilo.providers import GATEWAY, key_variables, split_model, url_variables
 from adapter.kilo.source import read_log
-from adapter.kilo.versions import DEFAULT_VERSION, ON_PATH, install_script, refused, version_in
+from adapter.loose import mapping
+from adapter.trial import JsonValue
 
-_NEEDED = ("bash", "nodejs", "npm")
-_USEFUL = ("ca_certificates", "git", "ripgrep")
-"""Without them Kilo runs, and some of its tools do not."""
-_SHOWN = 400
-
-
-class KiloOptions(InstalledAgentOptions):
-    """What `--ak NAME=VALUE` sets."""
-
-    version: str | None = Field(default=DEFAULT_VERSION, description="Kilo's version, or a dist-tag: latest, rc.")
-    variant: Annotated[str | None, Cli("--variant")] = Field(default=None, description="Reasoning effort.")
-    agent: Annotated[str | None, Cli("--agent")] = Field(default=None, description="Kilo's agent, by default code.")
-    allow_old: bool = Field(default=False, description="Run versions before 7.7, too.")
-    base_url: str | None = Field(default=None, description="Of an OpenAI-compatible API that speaks chat completions.")
-    key_env: str | None = Field(default=None, description="The variable that holds its key.")
-    rates: dict[str, float] = Field(default_factory=dict, description="USD per million tokens, as Kilo names them.")
-    context: int | None = Field(default=None, description="Tokens of the model's context, where Kilo does not know.")
-    project_config: bool = Field(default=True, description="Heed the task's own Kilo configuration and AGENTS.md.")
-    kilo_config: dict[str, Any] = Field(default_factory=dict, description="A configuration that comes before ours.")
-    system_packages: bool = Field(default=True, description="Install npm, git and ripgrep where they lack.")
-    web: bool = Field(default=True, description="Leave the web tools on, where the task allows the network.")
+_NEEDED = ("bash", "tar")
+_USEFUL = ("git", "ripgrep")
+"""Kilo finds files by ripgrep, and would fetch it from elsewhere; without git it has no notion of a repository."""
+_STOP_SECONDS = 60
+_STDERR = 500_000
+"""Bytes at the end of Kilo's own log that are looked into for a reason."""
 
 
 class KiloCode(BaseInstalledAgent):
-    """The Kilo Code CLI, run by `kilo run --auto`."""
+    """Kilo Code's command line, unattended: a version that is chosen, its failures by what failed, all of its usage."""
 
-    capabilities = AgentCapabilities(atif=True, skills=True, mcp_servers=True)
-    MODEL_CONNECTION = ModelConnectionSpec(passthrough=True)
-    options_model = KiloOptions
-    options: KiloOptions
+    capabilities = AgentCapabilities(atif=True, resume=True, native_config=True, skills=True, mcp_servers=True)
+    options_model: ClassVar[type[InstalledAgentOptions] | None] = KiloOptions
+    _installed_by: str | None = None
 
     @staticmethod
     @override
     def name() -> str:
-        return "kilo"
+        return AGENT
+
+    @property
+    def chosen(self) -> KiloOptions:
+        """The options, as they were checked."""
+        if not isinstance(self.options, KiloOptions):
+            raise TypeError("The agent was made without options.")
+        return self.options
 
     @override
-    def get_version_command(self) -> str | None:
-        return f"{ON_PATH}; kilo --version"
-
-    @override
-    def parse_version(self, stdout: str) -> str:
-        return version_in(stdout) or "unknown"
+    def version(self) -> str:
+        """The one that is installed; before that, the one that was asked for."""
+        return self._version or DEFAULT_VERSION
 
     @override
     async def install(self, environment: BaseEnvironment) -> None:
-        """Installs the version, unless it is there already, and checks that it is one that can be run.
+        """Installs the version and looks whether it can use the model.
 
         Raises:
-            RuntimeError: it cannot be installed, or is too old.
+            BadInputError: the version, the model or its provider cannot be had, or the configuration cannot be made.
+            AgentAuthenticationError: the provider's key is not set.
+            ModelNotFoundError: this version knows no such model.
         """
-        spec = (self._version or DEFAULT_VERSION).removeprefix("v")
-        self._check(spec)
-        there = await environment.exec(command=f"{ON_PATH}; kilo --version")
-        if version_in(there.stdout or "") == spec:
-            self._version = spec
-            return
-        if self.options.system_packages:
-            await self.ensure_system_dependencies(environment, _NEEDED)
-            try:
-                await self.ensure_system_dependencies(environment, _USEFUL)
-            except NonZeroAgentExitCodeError as error:
-                self.logger.warning("Kilo's search and git tools may not work: %s", error)
-        result = await environment.exec(command=install_script(spec))
-        if result.return_code != 0:
-            said = [line for line in f"{result.stdout}\n{result.stderr}".splitlines() if "npm err" in line.lower()]
-            why = " ".join(said)[:_SHOWN] or "npm does not say why."
-            raise RuntimeError(f"Kilo Code {spec} cannot be installed. {why}")
-        told = await self.exec_as_agent(environment, command=f"{ON_PATH}; kilo --version")
-        self._version = self.parse_version(told.stdout or "")
-        self._check(self._version)
-
-    def _check(self, version: str) -> None:
-        problem = refused(version, allow_old=self.options.allow_old)
-        if problem is not None:
-            raise RuntimeError(problem.reason)
+        self._config_content(environment)
+        wanted = checked_version(self.chosen.version or DEFAULT_VERSION, allow_old=self.chosen.allow_old)
+        await self.ensure_system_dependencies(environment, _NEEDED)
+        for name in _USEFUL:
+            await self._ensure_useful(environment, name)
+        if (await environment.exec("command -v npm || command -v kilo", user="root")).return_code != 0:
+            await self._ensure_useful(environment, "nodejs", "npm")
+        done = await environment.exec(install_script(wanted), user="root")
+        self.logger.debug("The installation said:\n%s", (done.stdout or "").strip())
+        installed = read_report(wanted, done.stdout or "")
+        if not self.chosen.allow_old:
+            refuse_old(installed.version)
+        self._version, self._installed_by = installed.version, installed.by
+        self.logger.debug("Kilo %s is installed (%s).", installed.version, installed.by)
+        await self._look_up_model(environment)
 
     @override
-    @with_prompt_template
+    @base.with_prompt_template
     async def run(self, instruction: str, environment: BaseEnvironment, context: AgentContext) -> None:
-        """Runs Kilo on the instruction; however it ends, none of its processes stays.
+        """Lets Kilo work on the task; whatever it started has ended afterwards.
 
         Raises:
-            ValueError: the model is not named with its provider.
-            NonZeroAgentExitCodeError: the run failed; its class says by what.
+            NonZeroAgentExitCodeError: it failed; the class says what failed.
         """
-        folder = PurePosixPath(self.environment_logs_dir).as_posix()
-        settings, mark = self._settings(environment), uuid.uuid4().hex
-        variables = dict(self.model_connection.env) | _variables(folder, mark, settings, self.options)
-        await self._preflight(environment, settings, variables)
+        mark = uuid.uuid4().hex
+        uploaded = str(self.environment_logs_dir / commands.INSTRUCTION)
         await self._upload_config_text(
-            environment, content=instruction, remote_path=f"{folder}/instruction.txt", filename="instruction.txt"
+            environment, content=instruction, remote_path=uploaded, filename=commands.INSTRUCTION
         )
-        model = shlex.quote(f"{settings.provider}/{settings.model}")
-        command = run_command(model, shlex.quote(folder), [flags] if (flags := self.build_cli_flags()) else [])
         try:
-            await self.exec_as_agent(environment, command=f"{ON_PATH}; {command}", env=variables)
+            done = await environment.exec(
+                commands.run_command(self.environment_logs_dir, self._arguments()),
+                env=self._variables(mark, self._config_content(environment)),
+            )
         finally:
-            # Also where Harbor's time is up: what still runs would go on under the verifier.
-            await asyncio.shield(environment.exec(command=end_command(mark)))
-        failed = await self._outcome(environment, folder)
-        if failed is not None:
-            raise _error(failed)
-
-    def _settings(self, environment: BaseEnvironment) -> Settings:
-        provider, slash, model = (self.model_name or "").partition("/")
-        if not slash or not model:
-            raise ValueError(f"-m {self.model_name}: name the model with its provider, such as anthropic/claude-opus-4")
-        own = self.options.base_url
-        skills = (str(self.skills_dir),) if self.skills_dir else ()
-        return Settings(
-            provider=provider,
-            model=model,
-            base_url=own or self.model_connection.configured_base_url,
-            chat_only=own is not None,
-            key_env=self.options.key_env,
-            rates=self.options.rates,
-            context=self.options.context,
-            servers=tuple(
-                Server(one.name, url=one.url)
-                if one.transport != "stdio"
-                else Server(one.name, command=(one.command or "", *one.args))
-                for one in self.mcp_servers
-            ),
-            skills=skills,
-            web=self.options.web and _has_network(environment),
-            overlay=self.options.kilo_config,
-        )
-
-    async def _preflight(self, environment: BaseEnvironment, settings: Settings, variables: dict[str, str]) -> None:
-        """Asks Kilo for the provider's models: a missing key would look like an unknown model later."""
-        listed = await environment.exec(
-            command=f"{ON_PATH}; kilo models {shlex.quote(settings.provider)}", env=variables, timeout_sec=120
-        )
-        known = [line.strip() for line in (listed.stdout or "").splitlines()]
-        if f"{settings.provider}/{settings.model}" in known:
-            return
-        if not any(one.startswith(f"{settings.provider}/") for one in known):
-            message = f"Kilo knows no model of {settings.provider}: is its key in the environment?"
-            raise errors.AgentAuthenticationError(message)
-        raise errors.ModelNotFoundError(f"Kilo knows no model {settings.model} of {settings.provider}.")
-
-    async def _outcome(self, environment: BaseEnvironment, folder: str) -> Failed | None:
-        """What the run left, where Harbor may not have fetched it yet."""
-        kept = '"type":"(error|step_finish)"'
-        here = shlex.quote(folder)
-        stream = await environment.exec(command=f"grep -E '{kept}' {here}/kilo.jsonl | tail -n 200 || true")
-        code = await environment.exec(command=f"cat {here}/kilo.exit || true")
-        said = (code.stdout or "").strip()
-        return outcome(int(said) if said.lstrip("-").isdigit() else None, stream.stdout or "")
+            await self._stop(environment, mark)
+        await self._raise_problem(environment, done.return_code)
 
     @override
     def populate_context_post_run(self, context: AgentContext) -> None:
-        """Turns what Kilo kept into `trajectory.json`, and tells Harbor what it used."""
+        """Writes trajectory.json from what Kilo left, also of a run that was cut off, and sums up its usage."""
+        self._drop_answers()
+        context.metadata = {"kilo": {"version": self._version, "installed_by": self._installed_by}}
         try:
             trajectory = trajectory_of(read_log(self.logs_dir))
-        except BadInputError as error:
-            self.logger.warning("Kilo's session cannot be read: %s %s", error.what, error.hint)
+            written = json.dumps(trajectory.to_json_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+            (self.logs_dir / "trajectory.json").write_bytes(written.encode("utf-8", "replace") + b"\n")
+        except (KilobenchError, ValueError, OSError) as error:
+            self.logger.warning("Kilo left no session that can be read: %s", error)
             return
-        written = format_trajectory_json(trajectory.to_json_dict())
-        (self.logs_dir / "trajectory.json").write_text(written, encoding="utf-8")
-        totals = trajectory.final_metrics
-        if totals is not None:
-            context.cost_usd = totals.total_cost_usd
-            context.n_input_tokens = totals.total_prompt_tokens
-            context.n_output_tokens = totals.total_completion_tokens
-            context.n_cache_tokens = totals.total_cached_tokens
+        counted = [step.metrics for one in _walk(trajectory) for step in one.steps if step.metrics is not None]
+        if counted:
+            context.n_input_tokens = sum(one.prompt_tokens or 0 for one in counted)
+            context.n_output_tokens = sum(one.completion_tokens or 0 for one in counted)
+            context.n_cache_tokens = sum(one.cached_tokens or 0 for one in counted)
+        if trajectory.final_metrics is not None:
+            context.cost_usd = trajectory.final_metrics.total_cost_usd
 
+    def _arguments(self) -> list[str]:
+        options = self.chosen
+        found = ["--auto", "--format", "json", "--thinking", "--title", "harbor", "--model", self.model_name or ""]
+        found += ["--print-logs", "--log-level", "WARN"]
+        if (variant := options.variant or options.reasoning_effort) is not None:
+            found += ["--variant", variant]
+        if options.agent is not None:
+            found += ["--agent", options.agent]
+        if self._resume:
+            found.append("--continue")
+        return found
 
-def _variables(folder: str, mark: str, settings: Settings, options: KiloOptions) -> dict[str, str]:
-    found = environment(folder, mark, project_config=options.project_config)
-    return found | {"KILO_CONFIG_CONTENT": config(settings)}
+    def _model(self) -> Model:
+        provider, name = split_model(self.model_name)
+        found = self._resolve_env(*url_variables(provider))
+        return self.chosen.model(provider, name, found[1] if found and found[1] else None)
+
+    def _config_content(self, environment: BaseEnvironment) -> str:
+        servers = [
+            Server(one.name, () if one.command is None else (one.command, *one.args), one.url)
+            for one in self.mcp_servers
+        ]
+        return config_content(
+            self._model(),
+            servers=servers,
+            skills=[self.skills_dir] if self.skills_dir else [],
+            has_web=self.chosen.web and _has_network(environment),
+            has_project_config=self.chosen.project_config,
+            more=self._own_config(),
+        )
+
+    def _own_config(self) -> dict[str, JsonValue]:
+        source = self.config_source
+        if not isinstance(source, Path):
+            return source or {}
+        try:
+            found = read_json(source)
+        except UnreadableError as error:
+            raise BadInputError(f"{error}.", "Give Kilo's configuration as a JSON object: --ak config=FILE") from error
+        return dict(mapping(found))
+
+    def _variables(self, mark: str, config: str) -> dict[str, str]:
+        return variables(
+            self.environment_logs_dir,
+            mark,
+            provider=split_model(self.model_name)[0],
+            config=config,
+            retries=self.chosen.retries,
+            command_limit=self.chosen.command_timeout_sec,
+            has_project_config=self.chosen.project_config,
+            secrets=self._secrets(),
+            chosen=self.extra_env,
+        )
+
+    def _secrets(self) -> dict[str, str]:
+        names = [*key_variables(split_model(self.model_name)[0])]
+        if self.chosen.api_key_env is not None:
+            names.append(self.chosen.api_key_env)
+        return {name: value for name in names if (value := self._get_env(name))}
+
+    async def _ensure_useful(self, environment: BaseEnvironment, *names: str) -> None:
+        try:
+            await self.ensure_system_dependencies(environment, names)
+        except RuntimeError as error:
+            self.logger.warning("%s could not be installed: %s", ", ".join(names), error)
+
+    async def _look_up_model(self, environment: BaseEnvironment) -> None:
+        """Fails where Kilo lists the provider's models, and not this one: before the task's time begins to run."""
+        model = self._model()
+        if model.is_registered or model.provider == GATEWAY:
+            return
+        secrets = self._variables("preflight", "{}")
+        keys = key_variables(model.provider)
+        if self.chosen.api_key_env in secrets:
+            secrets[keys[0]] = secrets[self.chosen.api_key_env or ""]
+        done = await environment.exec(commands.models_command(model.provider), env=secrets)
+        said = f"{done.stdout or ''}\n{done.stderr or ''}"
+        if "Provider not found" in said:
+            what = f"No key of {model.provider} is set: Kilo cannot reach {self.model_name}."
+            raise base.AgentAuthenticationError(f"{what} Set {' or '.join(keys)}, here or by --ae.")
+        listed = [line.strip() for line in (done.stdout or "").splitlines() if line.startswith(f"{model.provider}/")]
+        if not listed or done.return_code != 0:
+            self.logger.warning("Whether Kilo knows %s could not be looked up.", self.model_name)
+        elif self.model_name not in listed:
+            near = difflib.get_close_matches(self.model_name or "", listed, n=3)
+            meant = f" Did you mean {', '.join(near)}?" if near else ""
+            what = f"Kilo {self._version} knows no model {self.model_name}.{meant}"
+            raise base.ModelNotFoundError(f"{what} A newer one is used all the same with --ak register_model=true.")
+
+    async def _stop(self, environment: BaseEnvironment, mark: str) -> None:
+        """Ends what still runs: as the agent's user, who alone may look into its processes, and then as root."""
+        command = commands.stop_command(self.environment_logs_dir, mark)
+        users = [None] if environment.default_user in (None, "root", 0) else [None, "root"]
+        for user in users:
+            try:
+                done = await asyncio.wait_for(environment.exec(command, user=user), _STOP_SECONDS)
+            except (RuntimeError, OSError, TimeoutError) as error:
+                self.logger.warning("What Kilo started could not be ended: %s", error)
+            else:
+                if done.return_code != 0:
+                    self.logger.warning("What Kilo started could not be ended: %s", (done.stderr or "").strip())
+
+    async def _raise_problem(self, environment: BaseEnvironment, exit_code: int) -> None:
+        if not environment.capabilities.mounted:
+            for name in (commands.EVENTS, commands.ERRORS):
+                try:
+                    await environment.download_file(str(self.environment_logs_dir / name), self.logs_dir / name)
+                except (RuntimeError, OSError) as error:
+                    self.logger.warning("%s could not be fetched: %s", name, error)
+        try:
+            stderr = read_bytes(self.logs_dir / commands.ERRORS, tail=_STDERR).decode(errors="replace")
+        except UnreadableError:
+            stderr = ""
+        events = self.logs_dir / commands.EVENTS
+        if events.is_file():
+            with events.open("rb") as lines:
+                problem = problem_of(exit_code, lines, stderr)
+        else:
+            problem = problem_of(exit_code, (), stderr)
+        if problem is not None:
+            raise _error_class(problem.kind)(problem.message)
+
+    def _drop_answers(self) -> None:
+        """Takes what the API answered out of the errors in the event stream, which may hold secrets."""
+        path = self.logs_dir / commands.EVENTS
+        with suppress(OSError):
+            before = path.read_bytes()
+            after = b"".join(without_answers(line) for line in before.splitlines(keepends=True))
+            if after != before:
+                path.write_bytes(after)
 
 
 def _has_network(environment: BaseEnvironment) -> bool:
-    """Whether the task leaves the network open."""
+    """Whether the task leaves the network open to the agent, so that it may look at the web, too."""
     return environment.task_env_config.network_mode in (None, NetworkMode.PUBLIC)
 
 
-def _error(failed: Failed) -> NonZeroAgentExitCodeError:
-    """Harbor's own error for what failed."""
-    kinds: dict[Failure, type[NonZeroAgentExitCodeError]] = {one: getattr(errors, one.value) for one in Failure}
-    return kinds[failed.what](failed.message)
+def _error_class(kind: Kind) -> type[NonZeroAgentExitCodeError]:
+    """Harbor's error of that name; where a Harbor has it not, the plain one."""
+    found = getattr(base, kind.value, NonZeroAgentExitCodeError)
+    return found if issubclass(found, NonZeroAgentExitCodeError) else NonZeroAgentExitCodeError
+
+
+def _walk(trajectory: Trajectory) -> Iterator[Trajectory]:
+    """A trajectory and those of its sub-agents."""
+    yield trajectory
+    for below in trajectory.subagent_trajectories or ():
+        yield from _walk(below)

@@ -1,126 +1,172 @@
-"""How a run of Kilo ended, from its exit code and its event stream: by what really failed, not by what was printed."""
+"""How a run of Kilo ended, from its exit code and its events: whether it failed, and what failed.
+
+Kilo's exit code alone does not say: it is 0 for an answer that was cut off, and 1 for a run that did its work after an
+error that it recovered from. An error counts when nothing after it came to a proper end.
+"""
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from adapter.loose import EMPTY, Json, mapping, text
-from adapter.trial import JsonValue
+from pydantic_core import from_json, to_json
+
+from adapter.errors import UnreadableError
+from adapter.files import parse_json
+from adapter.kilo.records import Failure, read_failure
+from adapter.loose import Json, mapping, text
+
+_SIGNALS = {124: "a time limit", 130: "SIGINT", 137: "SIGKILL (out of memory?)", 139: "SIGSEGV", 143: "SIGTERM"}
+_VAGUE = "Unexpected server error"
+"""What Kilo says beside the real reason, or in its place."""
+_REASON = re.compile(r'level=ERROR\b.*?\bmessage=process\b.*?\berror="((?:[^"\\]|\\.)*)"')
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_DETAILS = ("responseHeaders", "responseBody", "metadata")
 
 
-class Failure(StrEnum):
-    """What failed, by the name of Harbor's own error."""
+class Kind(StrEnum):
+    """What failed, by the name of Harbor's error."""
 
     AUTHENTICATION = "AgentAuthenticationError"
     USAGE_LIMIT = "ApiUsageLimitError"
-    NO_MODEL = "ModelNotFoundError"
     RATE_LIMIT = "ApiRateLimitError"
     OVERLOADED = "ApiOverloadedError"
     SERVER = "ApiInternalServerError"
-    CONTEXT = "ContextWindowExceededError"
-    OUTPUT = "OutputTokenExceededError"
-    NETWORK = "NetworkConnectionError"
+    CONNECTION_CLOSED = "ApiConnectionClosedError"
     STALLED = "ApiResponseStalledError"
-    UNKNOWN_API = "UnknownApiError"
-    EXIT = "NonZeroAgentExitCodeError"
+    OUTPUT_LENGTH = "OutputTokenExceededError"
+    CONTEXT = "ContextWindowExceededError"
+    REFUSAL = "AgentSafetyRefusalError"
+    MODEL = "ModelNotFoundError"
+    NETWORK = "NetworkConnectionError"
+    API = "UnknownApiError"
+    OTHER = "NonZeroAgentExitCodeError"
+
+
+_BY_NAME = {
+    "ContextOverflowError": Kind.CONTEXT,
+    "MessageOutputLengthError": Kind.OUTPUT_LENGTH,
+    "ContentFilterError": Kind.REFUSAL,
+    "ProviderAuthError": Kind.AUTHENTICATION,
+}
+_BY_MESSAGE = (
+    (r"model not found|model .{0,80} (does not exist|not found)", Kind.MODEL),
+    (r"api key is missing|incorrect api key|invalid.{0,3}api.?key", Kind.AUTHENTICATION),
+    (r"insufficient.{0,3}(quota|credits|funds|balance)|exceeded your current quota|usage limit", Kind.USAGE_LIMIT),
+    (r"maximum context length|context.{0,3}(length|window).{0,20}exceed|prompt is too long", Kind.CONTEXT),
+    (r"rate.?limit|too many requests", Kind.RATE_LIMIT),
+    (r"overloaded", Kind.OVERLOADED),
+    (r"cannot connect|unable to connect|econnrefused|enotfound|getaddrinfo|certificate", Kind.NETWORK),
+    (r"timed? ?out", Kind.STALLED),
+    (r"connection.{0,20}(closed|reset|lost)|econnreset|socket", Kind.CONNECTION_CLOSED),
+    (r"no output|returned nothing", Kind.API),
+)
+_BY_FINISH = {
+    "length": (Kind.OUTPUT_LENGTH, "The model's last answer was cut off at its longest length."),
+    "content-filter": (Kind.REFUSAL, "The provider's content filter ended the last answer."),
+    "other": (Kind.CONNECTION_CLOSED, "The model's last answer broke off."),
+    "unknown": (Kind.CONNECTION_CLOSED, "The model's last answer broke off."),
+    "error": (Kind.API, "The model's last answer ended in an error."),
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """A run that did not end as it should: what failed, and a line about it."""
+class Problem:
+    """Why a run failed."""
 
-    what: Failure
+    kind: Kind
     message: str
 
 
-_BY_STATUS = {
-    401: Failure.AUTHENTICATION,
-    402: Failure.USAGE_LIMIT,
-    403: Failure.AUTHENTICATION,
-    404: Failure.NO_MODEL,
-    413: Failure.CONTEXT,
-    429: Failure.RATE_LIMIT,
-    503: Failure.OVERLOADED,
-    529: Failure.OVERLOADED,
-}
-_BY_NAME = {
-    "ContextOverflowError": Failure.CONTEXT,
-    "ProviderAuthError": Failure.AUTHENTICATION,
-    "MessageOutputLengthError": Failure.OUTPUT,
-}
-_BY_WORDS = (
-    ("model not found", Failure.NO_MODEL),
-    ("provider not found", Failure.NO_MODEL),
-    ("api key", Failure.AUTHENTICATION),
-    ("connect", Failure.NETWORK),
-    ("enotfound", Failure.NETWORK),
-    ("timed out", Failure.STALLED),
-)
-_SAYS_NOTHING = "unexpected server error"
-_LONGEST = 500
-
-
-def outcome(exit_code: int | None, stream: str) -> Failed | None:
-    """What failed; None for a run that did its work, also where it recovered from an error on its way.
+def problem_of(exit_code: int, lines: Iterable[bytes], stderr: str = "") -> Problem | None:
+    """What made a run fail; None for one that did its work.
 
     Args:
-        exit_code: Kilo's own; None where it did not come to one.
-        stream: its standard output; what is no event is passed over.
+        exit_code: of the process.
+        lines: its standard output, an event each; other lines are passed over.
+        stderr: looked into for a reason only where the events give none.
     """
-    events = [event for line in stream.splitlines() if (event := _event(line))]
-    ends = [place for place, one in enumerate(events) if one.get("type") == "step_finish"]
-    last = EMPTY if not ends else mapping(events[ends[-1]].get("part"))
-    reason = text(last.get("reason"))
-    errors = [(place, one.get("error")) for place, one in enumerate(events) if one.get("type") == "error"]
-    is_recovered = all(place < ends[-1] or _is_repeated(error) for place, error in errors) if ends else False
-    # After an error, Kilo's exit code is 1 though the run went on and did its work.
-    if reason == "stop" and is_recovered and (errors or exit_code in (0, None)):
+    errors: list[Failure] = []
+    reason: str | None = None
+    for event in _events(lines):
+        if event.get("type") == "step_finish":
+            reason = text(mapping(event.get("part")).get("reason")) or "unknown"
+            if reason == "stop":
+                errors.clear()  # what went wrong before did not keep it from its end
+        elif event.get("type") == "error" and (found := read_failure(event.get("error"))) is not None:
+            errors.append(found)
+    if errors:
+        return _of_errors(errors, stderr)
+    if exit_code in _SIGNALS or exit_code > 128:
+        return Problem(Kind.OTHER, f"Kilo was ended by {_SIGNALS.get(exit_code) or f'signal {exit_code - 128}'}.")
+    if reason in _BY_FINISH:
+        return Problem(*_BY_FINISH[reason])
+    if reason == "stop" or (reason is not None and exit_code == 0):
         return None
-    found = [_failed(error) for _, error in errors]
-    telling = [one for one in found if _SAYS_NOTHING not in one.message.lower()] or found
-    if telling:
-        return next((one for one in telling if one.what is not Failure.EXIT), telling[-1])
-    if reason == "stop":
-        return Failed(Failure.EXIT, f"Kilo ended with exit code {exit_code}.")
-    if reason == "length":
-        return Failed(Failure.OUTPUT, "The model's last answer was cut at its longest.")
-    if not ends:
-        return Failed(Failure.NETWORK if exit_code is None else Failure.EXIT, _silent(exit_code))
-    return Failed(Failure.UNKNOWN_API, f"The last answer of the model broke off (finish reason: {reason}).")
+    return Problem(Kind.OTHER, f"Kilo ended with exit code {exit_code}: {_last(stderr) or 'it did not say why'}")
 
 
-def _silent(exit_code: int | None) -> str:
-    how = "was ended" if exit_code is None else f"ended with exit code {exit_code}"
-    return f"Kilo {how} before the model answered once; kilo.stderr may say why."
-
-
-def _is_repeated(error: JsonValue) -> bool:
-    """Whether it is the error that Kilo tells once more at its end, after it has recovered from it."""
-    return text(mapping(error).get("name")) == "ContextOverflowError"
-
-
-def _event(line: str) -> Json:
+def without_answers(line: bytes) -> bytes:
+    """An error's event without the headers and the body of the API's answer, which may hold secrets."""
+    if b'"error"' not in line[:40]:
+        return line
     try:
-        return mapping(json.loads(line))
-    except (ValueError, RecursionError):
-        return EMPTY
+        event = from_json(line)
+    except ValueError:
+        return line
+    data = event.get("error", {}).get("data") if isinstance(event.get("error"), dict) else None
+    if not isinstance(data, dict) or not any(key in data for key in _DETAILS):
+        return line
+    event["error"]["data"] = {key: value for key, value in data.items() if key not in _DETAILS}
+    return to_json(event) + (b"\n" if line.endswith(b"\n") else b"")
 
 
-def _failed(error: JsonValue) -> Failed:
-    said = mapping(error)
-    data = mapping(said.get("data"))
-    message = " ".join((text(data.get("message")) or text(error) or text(said.get("name")) or "unknown error").split())
-    # Headers and bodies of responses are left out: they can hold what is nobody's business.
-    return Failed(_what(said, data, message.lower()), message[:_LONGEST])
+def _events(lines: Iterable[bytes]) -> Iterable[Json]:
+    for line in lines:
+        if line.startswith(b"{"):
+            try:
+                yield mapping(parse_json(line, "a line"))
+            except UnreadableError:
+                continue
 
 
-def _what(said: Json, data: Json, message: str) -> Failure:
-    name, status = text(said.get("name")) or "", data.get("statusCode")
-    if name in _BY_NAME:
-        return _BY_NAME[name]
-    if isinstance(status, int) and not isinstance(status, bool):
-        return _BY_STATUS.get(status, Failure.SERVER if status >= 500 else Failure.UNKNOWN_API)
-    found = next((what for words, what in _BY_WORDS if words in message), None)
-    return found or (Failure.UNKNOWN_API if name == "APIError" else Failure.EXIT)
+def _of_errors(errors: Sequence[Failure], stderr: str) -> Problem:
+    """The error that says most, which Kilo gives last."""
+    telling = [one for one in errors if not one.message.startswith(_VAGUE)]
+    if not telling:
+        logged = _REASON.findall(stderr)
+        telling = [Failure(errors[-1].name, logged[-1])] if logged else [errors[-1]]
+    last = telling[-1]
+    status = f" (HTTP {last.status_code})" if last.status_code is not None else ""
+    return Problem(_kind(last), f"{last.name}{status}: {last.message}")
+
+
+def _kind(failure: Failure) -> Kind:
+    said = failure.message.lower()
+    by_message = next((kind for pattern, kind in _BY_MESSAGE if re.search(pattern, said)), None)
+    if failure.name in _BY_NAME:
+        return _BY_NAME[failure.name]
+    match failure.status_code:
+        case 401 | 403:
+            return Kind.AUTHENTICATION
+        case 402:
+            return Kind.USAGE_LIMIT
+        case 404:
+            return Kind.MODEL
+        case 429:
+            return Kind.USAGE_LIMIT if by_message is Kind.USAGE_LIMIT else Kind.RATE_LIMIT
+        case 503 | 529:
+            return Kind.OVERLOADED
+        case int(status) if status >= 500:
+            return Kind.OVERLOADED if by_message is Kind.OVERLOADED else Kind.SERVER
+        case _:
+            return by_message or (Kind.API if failure.name == "APIError" else Kind.OTHER)
+
+
+def _last(stderr: str) -> str:
+    """The last thing that it said to people: lines of its log are none."""
+    lines = (_COLOURS.sub("", line).strip() for line in stderr.splitlines())
+    said = [line for line in lines if line and not re.match(r"(timestamp=|(DEBUG|INFO|WARN|ERROR) +\d)", line)]
+    return said[-1][:500] if said else ""

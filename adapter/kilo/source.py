@@ -13,7 +13,7 @@ from adapter.kilo.events import read_events
 from adapter.kilo.export import is_export, read_exports
 from adapter.kilo.records import Log, Origin
 
-_DATABASES = ("kilo.db", "kilo/kilo.db")
+_DATABASES = ("kilo.db", "kilo/kilo.db", "xdg-data/kilo/kilo.db")
 _STREAMS = ("events.jsonl", "kilo.jsonl")
 _EXPORTS = "export*.json"
 _HOLDS = "Give a kilo.db, the output of `kilo run --format json` or of `kilo export`, or a folder that holds one."
