@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,10 @@ def bench(
         list[Path] | None,
         _texts("More jobs that the forecast rests on; repeat it.", "DIR", "--history"),
     ] = None,
+    max_spend: Annotated[
+        float | None,
+        typer.Option(help="US dollars for the whole matrix: no trial starts that may pass it.", metavar="USD", min=0),
+    ] = None,
     report: Report = None,
     project: Project = None,
     opik: Opik = None,
@@ -91,6 +96,7 @@ def bench(
         grading=Grading(key=reward, pass_at=pass_at),
         prices=prices,
         history=tuple(history or ()),
+        max_spend=max_spend,
     )
     result = plan(request, Bars()) if dry_run else run_matrix(request, Bars())
     tell(result, show_bench, json=json)
@@ -100,15 +106,11 @@ def bench(
 def harbor(context: typer.Context) -> None:
     """Run opik harbor: -a NAME@VERSION understood, our plugin on, the embedded Opik where none is configured."""
     from pipelines.bench.agents import understood
-    from pipelines.bench.harbor_process import harbors_environment, run_harbor
-    from pipelines.bench.matrix import PLUGIN
+    from pipelines.bench.harbor_process import harbors_environment, run_harbor, runs_trials, with_plugin
 
     arguments = understood(context.args)
-    runs = arguments[:1] == ["run"] or arguments[:2] in (["job", "start"], ["job", "resume"])
-    if runs and "--help" not in arguments and not any(PLUGIN in one for one in arguments):
-        # Before a `--` and what follows it, which is somebody else's.
-        at = arguments.index("--") if "--" in arguments else len(arguments)
-        arguments[at:at] = ["--plugin", PLUGIN]
+    if not runs_trials(arguments):
+        raise typer.Exit(run_harbor(arguments, dict(os.environ)))
     with harbors_environment(None, None) as environment:
-        code = run_harbor(arguments, environment)
+        code = run_harbor(with_plugin(arguments), environment)
     raise typer.Exit(code)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, override
 
 from harbor.models.job.plugin import BaseJobPlugin
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
 from adapter.errors import KilobenchError
 from adapter.live_traces import NotedTrace, current_live_trace, flush_live, note, take_off_step_patch
@@ -41,6 +41,8 @@ class PluginOptions(BaseModel):
         reward: the reward that decides.
         pass_at: the least value of it that is a pass.
         prices: a file of the user's own prices.
+        max_spend: what the job may cost, in US dollars: no trial starts that may pass it; the job ends, to be resumed.
+        expected_usd: what a trial is expected to cost until one has ended; without it, the first runs alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +55,8 @@ class PluginOptions(BaseModel):
     reward: _Text | None = None
     pass_at: FiniteFloat = 1.0
     prices: Path | None = None
+    max_spend: Annotated[FiniteFloat, Field(ge=0)] | None = None
+    expected_usd: Annotated[FiniteFloat, Field(ge=0)] | None = None
 
 
 class KilobenchPlugin(BaseJobPlugin):
@@ -80,7 +84,7 @@ class KilobenchPlugin(BaseJobPlugin):
             except OSError as error:  # Better told now than after the job.
                 raise ValueError(f"kilobench: {folder} cannot be written to: {error.strerror}.") from None
         try:
-            PriceBook.of(self._options.prices)
+            self._book = PriceBook.of(self._options.prices)
         except KilobenchError as error:
             raise ValueError(f"kilobench: {error.what}\n  {error.hint}") from None
         self._folder: Path | None = None
@@ -95,6 +99,11 @@ class KilobenchPlugin(BaseJobPlugin):
         """Makes ready to note the live traces."""
         self._folder = job.job_dir
         take_off_step_patch()
+        if self._options.max_spend is not None:
+            from pipelines.bench.guard import SpendGuard
+
+            # Before the hook of ours that looks at a trial that has started.
+            SpendGuard(job, self._options.max_spend, self._options.expected_usd, self._book)
         job.on_trial_started(self._on_trial_started)
 
     async def _on_trial_started(self, event: TrialHookEvent) -> None:

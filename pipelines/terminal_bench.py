@@ -25,7 +25,11 @@ def show_bench(result: BenchResult, console: Console) -> None:
         console.print(line("# in all: ", _forecast(result.forecast)))
     if result.run is not None:
         show(result.run, console)
-    if any(one.state is not State.FINISHED for one in result.jobs) and not result.dry_run:
+    if result.dry_run:
+        return
+    if any(one.is_capped for one in result.jobs):
+        console.print(line("", "Run the same command again with a higher --max-spend: it goes on where it was."))
+    elif any(one.state is not State.FINISHED for one in result.jobs):
         console.print(line("", "Run the same command again: it goes on where it was."))
 
 
@@ -41,4 +45,5 @@ def _forecast(one: Forecast) -> str:
 def _trials(one: BenchJob) -> str:
     of = "" if one.expected in (None, one.trials) else f" of {one.expected}"
     kept = f", {one.kept} failed attempts put aside and tried again" if one.kept else ""
-    return f"{one.trials}{of} trials in {one.folder}{kept}"
+    capped = ", stopped by --max-spend" if one.is_capped else ""
+    return f"{one.trials}{of} trials in {one.folder}{kept}{capped}"

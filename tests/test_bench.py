@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,16 @@ import pytest
 from builder import JobBuilder, agent_step, user_step
 from conftest import REPOSITORY
 from harbor.cli.utils import parse_kwargs
+from hypothesis import given
+from hypothesis import strategies as st
 from opik_harbor import LOCAL, MODELS, harbor, write_tasks
 
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.errors import BadInputError
 from pipelines.bench.agents import KILO, agent_of, understood
+from pipelines.bench.budget import May, expected_usd, may_start, spent_usd
 from pipelines.bench.forecast import Spent, forecast, tasks_of, together
+from pipelines.bench.harbor_process import runs_trials, with_plugin
 from pipelines.bench.matrix import Matrix, Planned, Tasks
 from pipelines.bench.results import BenchResult, State
 from pipelines.bench.suite import matrix_of, read_suite
@@ -63,6 +68,28 @@ def test_what_names_no_agent_is_refused(text: str) -> None:
 )
 def test_harbors_arguments_are_its_own_but_for_the_agent(given: str, become: str) -> None:
     assert understood(shlex.split(given)) == shlex.split(become)
+
+
+@pytest.mark.parametrize(
+    ("given", "does", "becomes"),
+    [
+        ("run -d x", True, "run -d x --plugin kilobench"),
+        ("run -p my/kilobench/tasks -a x", True, "run -p my/kilobench/tasks -a x --plugin kilobench"),
+        ("run -d x --plugin kilobench", True, "run -d x --plugin kilobench"),
+        ("run -d x --plugin=kilobench", True, "run -d x --plugin=kilobench"),
+        ("run --plugin other -d x", True, "run --plugin other -d x --plugin kilobench"),
+        ("run -d x -- --plugin kilobench --help", True, "run -d x --plugin kilobench -- --plugin kilobench --help"),
+        ("job resume -p jobs/x", True, "job resume -p jobs/x --plugin kilobench"),
+        ("run --help", False, None),
+        ("view jobs", False, None),
+        ("job list", False, None),
+        ("", False, None),
+    ],
+)
+def test_the_plugin_is_on_once_where_trials_are_run(given: str, does: bool, becomes: str | None) -> None:
+    assert runs_trials(shlex.split(given)) == does
+    if becomes is not None:
+        assert with_plugin(shlex.split(given)) == shlex.split(becomes)
 
 
 @pytest.mark.parametrize("version", ["2.0", "2.10", "7", "1e3", "7.7.9", "rc"])
@@ -192,6 +219,60 @@ def test_a_dry_run_forecasts_from_the_jobs_that_are_there(tmp_path: Path, kilobe
     assert "not known for 1 of 2 variants" in text
 
 
+@pytest.mark.parametrize(
+    ("cap", "costs", "running", "history", "may"),
+    [
+        (1.0, [], 0, 0.5, May.START),
+        (1.0, [], 1, 0.5, May.START),
+        (1.0, [], 2, 0.5, May.WAIT),
+        (1.0, [0.5], 1, 0.5, May.WAIT),
+        (1.0, [0.5, 0.5], 0, 0.5, May.STOP),
+        # What ended here says more than history.
+        (1.0, [0.1], 0, 5.0, May.START),
+        (1.0, [0.9], 0, 0.01, May.STOP),
+        # Cheaper than it was thought: there is room again once one has ended.
+        (1.0, [0.2, 0.2], 2, None, May.START),
+        (1.0, [0.2, 0.2], 3, None, May.WAIT),
+        # Nothing is known: the first runs alone, and no other follows if it says nothing.
+        (1.0, [], 0, None, May.START),
+        (1.0, [], 1, None, May.WAIT),
+        (1.0, [None], 0, None, May.STOP),
+        # One that is not known counts as another.
+        (1.0, [0.4, None], 0, None, May.STOP),
+        (1.3, [0.4, None], 0, None, May.START),
+        # Free of charge, and without money.
+        (0.0, [0.0], 3, None, May.START),
+        (0.0, [], 0, None, May.STOP),
+        (0.3, [0.1, 0.1], 0, None, May.START),
+    ],
+)
+def test_a_trial_starts_where_what_is_spent_and_what_runs_leave_room_for_it(
+    cap: float, costs: list[float | None], running: int, history: float | None, may: May
+) -> None:
+    assert may_start(cap, costs, running, history) is may
+
+
+@given(
+    costs=st.lists(st.none() | st.floats(0, 100), max_size=8),
+    running=st.integers(0, 8),
+    history=st.none() | st.floats(0, 100),
+    cap=st.floats(0, 500),
+)
+def test_a_start_never_brings_what_is_expected_over_the_cap(
+    costs: list[float | None], running: int, history: float | None, cap: float
+) -> None:
+    may, each = may_start(cap, costs, running, history), expected_usd(costs, history)
+    if each is None:
+        assert may is not May.START or running == 0
+    elif may is May.START:
+        spent = spent_usd(costs, each)
+        assert spent is not None
+        assert spent + (running + 1) * each <= cap * (1 + 1e-6)
+    # A job that waits has something to wait for, and one that stops cuts nothing off.
+    assert (may is May.WAIT) <= (running > 0)
+    assert (may is May.STOP) <= (running == 0)
+
+
 @pytest.mark.parametrize("path", sorted(SUITES.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_suites_that_come_with_it_are_matrices(path: Path, kilobench: Any) -> None:
     told = planned(kilobench, "--suite", path)
@@ -242,26 +323,23 @@ def test_a_subset_that_names_nothing_is_refused(tmp_path: Path, kilobench: Any, 
     assert said in " ".join(result.err.split())
 
 
-def run(folder: Path, opik: str, *arguments: object) -> tuple[int, BenchResult]:
-    """The matrix of both models on the tasks of a folder, really run."""
+def run(folder: Path, opik: str, *arguments: object, given: Sequence[str] | None = None) -> tuple[int, BenchResult]:
+    """The matrix of both models, or of those that are given, on the tasks of a folder, really run."""
     models = [part for model in MODELS for part in ("-m", model)]
     done = harbor(
         *(
-            "-p",
-            folder / "tiny",
-            "-a",
-            "live_agent:LiveAgent",
-            *models,
-            "-e",
-            LOCAL,
+            *("-p", folder / "tiny", "-a", "live_agent:LiveAgent", "-e", LOCAL, "-n", "1", "--json"),
+            *(models if given is None else given),
+            *arguments,
         ),
-        *("-n", "1", "--json", *arguments),
         cwd=folder,
         opik=opik,
         program=("kilobench", "bench"),
         LIVE_ONCE=str(folder / "mark"),
     )
     assert "Traceback" not in done.stderr, done.stderr
+    if not done.stdout:
+        pytest.fail(done.stderr)
     return done.returncode, BenchResult.model_validate(json.loads(done.stdout))
 
 
@@ -275,7 +353,7 @@ def test_a_matrix_is_run_resumed_and_compared_and_failed_attempts_are_kept(
     for one in told.jobs:
         assert (one.state, one.trials, one.expected, one.exit_code) == (State.FINISHED, 2, 2, 0)
     assert sum(one.kept for one in told.jobs) == 1
-    (kept,) = (tmp_path / "jobs" / "kept-attempts").glob("*/*")
+    (kept,) = (tmp_path / "jobs" / ".kept-attempts").glob("*/*")
     assert json.loads((kept / "result.json").read_text())["exception_info"]["exception_type"] == "ApiOverloadedError"
     assert told.run is not None
     (variants,) = told.run.variants.values()
@@ -297,18 +375,52 @@ def test_a_matrix_is_run_resumed_and_compared_and_failed_attempts_are_kept(
 
 
 @pytest.mark.slow
+def test_a_cap_stops_the_matrix_before_it_is_passed_and_more_money_goes_on(
+    tmp_path: Path, server: EmbeddedOpik
+) -> None:
+    # An attempt costs half a dollar, which nobody knows before the first has ended.
+    write_tasks(tmp_path, ["one", "two", "once", "three"])
+    model = ("-m", MODELS[0])
+    at_a_time = ("-n", "4")
+    code, told = run(tmp_path, server.url, *at_a_time, "--max-spend", "1.2", given=model)
+    (job,) = told.jobs
+    assert (code, told.max_spend, job.state, job.is_capped) == (3, 1.2, State.UNFINISHED, True)
+    assert job.trials == 2
+    # The same again: nothing is begun.
+    before = sorted((tmp_path / job.folder).glob("*/result.json"))
+    code, again = run(tmp_path, server.url, *at_a_time, "--max-spend", "1.2", given=model)
+    assert (code, again.jobs[0].exit_code, again.jobs[0].is_capped) == (3, None, True)
+    assert sorted((tmp_path / job.folder).glob("*/result.json")) == before
+    # Four attempts, and one that the infrastructure failed, which has cost its half, too: 2.5 in all.
+    code, more = run(tmp_path, server.url, *at_a_time, "--max-spend", "2.4", given=model)
+    assert (code, more.jobs[0].trials, more.jobs[0].is_capped) == (3, 4, True)
+    code, whole = run(tmp_path, server.url, *at_a_time, "--max-spend", "2.6", given=model)
+    assert (code, whole.jobs[0].state, whole.jobs[0].kept) == (0, State.FINISHED, 1)
+    assert whole.run is not None
+    ((variant,),) = whole.run.variants.values()
+    assert (variant.attempts, variant.passes) == (4, 4)
+
+
+@pytest.mark.slow
+def test_what_cannot_be_paid_is_not_begun(tmp_path: Path, server: EmbeddedOpik) -> None:
+    write_tasks(tmp_path, ["one", "two"])
+    # Of this model no price is known: after one attempt no cap can be kept.
+    code, told = run(tmp_path, server.url, "--max-spend", "9", given=("-m", "lab/unpriced"))
+    assert (code, told.jobs[0].trials, told.jobs[0].is_capped) == (3, 1, True)
+    done = harbor(
+        *("-p", tmp_path / "tiny", "-a", "live_agent:LiveAgent", "-m", "lab/other", "-e", LOCAL, "--max-spend", "0"),
+        cwd=tmp_path,
+        opik=server.url,
+        program=("kilobench", "bench"),
+    )
+    assert done.returncode == 3
+    assert "lets no trial start" in " ".join(done.stderr.split())
+
+
+@pytest.mark.slow
 def test_harbors_own_command_line_works_word_for_word_with_the_plugin_on(tmp_path: Path, server: EmbeddedOpik) -> None:
     tasks = write_tasks(tmp_path, ["plain"])
-    where = (
-        "-e",
-        LOCAL,
-        "-o",
-        tmp_path / "jobs",
-        "--job-name",
-        "job",
-        "-y",
-        "-q",
-    )
+    where = ("-e", LOCAL, "-o", tmp_path / "jobs", "--job-name", "job", "-y", "-q")
     done = harbor(
         *("run", "-p", tasks, "-a", "live_agent:LiveAgent", "-m", MODELS[0], *where),
         cwd=tmp_path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import signal
@@ -13,9 +14,30 @@ from pathlib import Path
 from typing import TextIO
 
 from adapter.opik_connection import connect
+from pipelines.bench.matrix import PLUGIN
 
 _PROGRAM = ("opik", "harbor")
 DEFAULT_PROJECT = "kilobench"
+
+
+def runs_trials(arguments: Sequence[str]) -> bool:
+    """Whether a command of Harbor's runs trials: none but these needs an Opik."""
+    does = list(arguments[:1]) == ["run"] or list(arguments[:2]) in (["job", "start"], ["job", "resume"])
+    return does and "--help" not in _own(arguments)
+
+
+def with_plugin(arguments: Sequence[str]) -> list[str]:
+    """The arguments of a command that runs trials, with our plugin on; once, also where they name it already."""
+    own = _own(arguments)
+    named = [value for option, value in itertools.pairwise(own) if option == "--plugin"]
+    named += [one.removeprefix("--plugin=") for one in own if one.startswith("--plugin=")]
+    more = [] if PLUGIN in named else ["--plugin", PLUGIN]
+    return [*own, *more, *arguments[len(own) :]]
+
+
+def _own(arguments: Sequence[str]) -> list[str]:
+    """What stands before a `--`: the rest is somebody else's."""
+    return list(itertools.takewhile(lambda one: one != "--", arguments))
 
 
 def shown(arguments: Sequence[str]) -> str:

@@ -42,8 +42,9 @@ class BenchJob(_Result):
     """One variant and its job.
 
     `command` runs it, or takes it up again. `trials` ended, of `expected`, None while Harbor has not said; `kept`
-    attempts failed for the infrastructure's reasons, were put aside and tried again. `exit_code` is Harbor's own; None
-    where nothing had to be run. `forecast` is of the attempts that are left, in a dry run.
+    attempts failed for the infrastructure's reasons, were put aside and tried again, now or before. `is_capped`: what
+    is left was not run, as it might have passed `--max-spend`. `exit_code` is Harbor's own; None where nothing had to
+    be run. `forecast` is of the attempts that are left, in a dry run.
     """
 
     variant: str
@@ -54,6 +55,7 @@ class BenchJob(_Result):
     trials: int = 0
     expected: int | None = None
     kept: int = 0
+    is_capped: bool = False
     exit_code: int | None = None
     forecast: Forecast | None = None
 
@@ -61,11 +63,13 @@ class BenchJob(_Result):
 class BenchResult(_Result):
     """A matrix: its jobs, and what `kilobench run` said of all of them, with the comparisons; None for a dry run.
 
-    `forecast` is of all that is left of the matrix; None where it is run.
+    `max_spend` is the cap, in US dollars, if there was one. `forecast` is of all that is left of the matrix; None
+    where it is run.
     """
 
     dry_run: bool
     jobs: tuple[BenchJob, ...]
+    max_spend: float | None = None
     run: RunResult | None
     forecast: Forecast | None = None
     exit_code: ExitCode

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapter.errors import BadInputError, ExitCode, UnreadableError
-from adapter.harbor import read_trial
-from adapter.jobs import Job, read_job
+from adapter.errors import BadInputError, ExitCode, IncompleteError, KilobenchError
 from adapter.prices import PriceBook
 from adapter.status import BY_REWARD, Grading
-from adapter.trial import Status
 from pipelines.bench.forecast import Spent, forecast, tasks_of, together
-from pipelines.bench.harbor_process import harbors_environment, run_harbor, shown
-from pipelines.bench.history import folders_of, history
-from pipelines.bench.matrix import PLUGIN, Matrix, Planned
+from pipelines.bench.harbor_process import harbors_environment, run_harbor
+from pipelines.bench.history import history
+from pipelines.bench.job_state import arguments, look_at, put_aside, to_try_again
+from pipelines.bench.matrix import Matrix, Planned
+from pipelines.bench.purse import Purse
 from pipelines.bench.results import BenchJob, BenchResult, Forecast, State
 from pipelines.progress import Bars
 from pipelines.run import Options, run
-
-KEPT = "kept-attempts"
-"""The folder, beside the jobs, of attempts that were tried again."""
-
-_NO_USE = frozenset({"AgentAuthenticationError", "AuthenticationError", "ModelNotFoundError", "ApiUsageLimitError"})
-"""After one of these, another try ends as the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +34,7 @@ class BenchRequest:
         grading: what decides whether a trial passed.
         prices: the user's own prices.
         history: more folders of jobs for the forecast, beside `jobs`.
+        max_spend: what the whole matrix may cost, in US dollars, with what was spent on it before; None for no cap.
     """
 
     matrix: Matrix
@@ -53,6 +46,7 @@ class BenchRequest:
     grading: Grading = BY_REWARD
     prices: Path | None = None
     history: tuple[Path, ...] = ()
+    max_spend: float | None = None
 
 
 def plan(request: BenchRequest, bars: Bars) -> BenchResult:
@@ -61,11 +55,11 @@ def plan(request: BenchRequest, bars: Bars) -> BenchResult:
     Raises:
         BadInputError: a folder of the history holds no job.
     """
-    past = history(folders_of(request.jobs, request.history), PriceBook.of(request.prices), bars)
+    past = history(request.jobs, request.history, PriceBook.of(request.prices), bars)
     jobs: list[BenchJob] = []
     forecasts: list[Forecast] = []
     for one in request.matrix.jobs():
-        found = _looked_at(one, request.jobs)
+        found = look_at(one, request.jobs)
         forecasts.append(forecast(one, past, _left(one, found, past)))
         jobs.append(found.model_copy(update={"forecast": forecasts[-1]}))
     return BenchResult(dry_run=True, jobs=tuple(jobs), run=None, forecast=together(forecasts), exit_code=ExitCode.DONE)
@@ -87,12 +81,17 @@ def bench(request: BenchRequest, bars: Bars) -> BenchResult:
         BadInputError: what was given cannot be used, or no trial was run.
         IncompleteError: Opik does not answer or refuses; the same command takes it up again.
     """
+    planned = request.matrix.jobs()
+    purse = None
+    if request.max_spend is not None:
+        book = PriceBook.of(request.prices)
+        past = history(request.jobs, request.history, book, bars)
+        purse = Purse(request.max_spend, planned, request.jobs, past, book)
     with harbors_environment(request.opik, request.project) as environment:
-        done = [_run(one, request, environment) for one in request.matrix.jobs()]
+        done = [_run(one, request, environment, purse) for one in planned]
         there = [one.folder for one in done if one.trials]
         if not there:
-            codes = ", ".join(f"{one.variant}: exit {one.exit_code}" for one in done)
-            raise BadInputError(f"No trial was run ({codes}).", "Harbor said why, above; correct it and run it again.")
+            raise _nothing_ran(done, request.max_spend)
         options = Options(
             paths=tuple(there),
             project=environment["OPIK_PROJECT_NAME"],
@@ -102,88 +101,41 @@ def bench(request: BenchRequest, bars: Bars) -> BenchResult:
             prices=request.prices,
         )
     came = run(options, bars)
-    is_open = any(one.state is not State.FINISHED for one in done)
+    is_open = any(one.state is not State.FINISHED or one.is_capped for one in done)
     code = ExitCode.INCOMPLETE if is_open else came.exit_code
-    return BenchResult(dry_run=False, jobs=tuple(done), run=came, exit_code=code)
+    return BenchResult(dry_run=False, jobs=tuple(done), max_spend=request.max_spend, run=came, exit_code=code)
 
 
-def _run(one: Planned, request: BenchRequest, environment: dict[str, str]) -> BenchJob:
+def _nothing_ran(done: list[BenchJob], cap: float | None) -> KilobenchError:
+    if cap is not None and any(one.is_capped for one in done):
+        return IncompleteError(
+            f"--max-spend {cap:g} lets no trial start: an attempt may cost more, or what it costs cannot be known.",
+            "Give more, or a price for the model (docs/prices.md); --dry-run says what an attempt may cost.",
+        )
+    codes = ", ".join(f"{one.variant}: exit {one.exit_code}" for one in done)
+    return BadInputError(f"No trial was run ({codes}).", "Harbor said why, above; correct it and run it again.")
+
+
+def _run(one: Planned, request: BenchRequest, environment: dict[str, str], purse: Purse | None) -> BenchJob:
     """Runs one job to its end, and again what the infrastructure failed."""
-    found = _looked_at(one, request.jobs)
-    code, kept = None, 0
+    found, code, is_capped = look_at(one, request.jobs), None, False
     for _ in range(1 + request.retries):
-        if found.state is State.FINISHED:
-            moved = _put_aside(found.folder, request.jobs / KEPT / one.name)
-            if not moved:
-                break
-            kept += moved
-            found = _looked_at(one, request.jobs)
-        code = run_harbor(_arguments(one, request.jobs, found.state), environment, output=sys.stderr)
-        found = _looked_at(one, request.jobs)
-        if found.state is not State.FINISHED:
-            # Harbor said why; another try now would say it again.
+        failed = to_try_again(one, request.jobs) if found.state is State.FINISHED else []
+        if found.state is State.FINISHED and not failed:
             break
-    return found.model_copy(update={"exit_code": code, "kept": kept})
-
-
-def _looked_at(one: Planned, jobs: Path) -> BenchJob:
-    """How far a variant's job is, as its folder says."""
-    folder = jobs / one.name
-    job = _job(folder)
-    ended = 0 if job is None else sum((path / "result.json").is_file() for path in job.trials)
-    if job is None:
-        state = State.NEW
-    elif job.is_finished and ended and ended == (job.expected_trials or ended):
-        state = State.FINISHED
-    else:
-        state = State.UNFINISHED
-    return BenchJob(
-        variant=one.label,
-        job=one.name,
-        folder=folder,
-        state=state,
-        command=shown(_arguments(one, jobs, state)),
-        trials=ended,
-        expected=None if job is None else job.expected_trials,
-    )
-
-
-def _job(folder: Path) -> Job | None:
-    """The job in a folder; None where Harbor has not begun one there."""
-    if not (folder / "config.json").is_file():
-        return None
-    try:
-        return read_job(folder)
-    except UnreadableError:
-        return None
-
-
-def _arguments(one: Planned, jobs: Path, state: State) -> list[str]:
-    if state is State.UNFINISHED:
-        return ["job", "resume", "-p", str(jobs / one.name), "--plugin", PLUGIN]
-    return one.arguments(jobs)
-
-
-def _put_aside(folder: Path, kept: Path) -> int:
-    """Moves trials that the infrastructure failed out of their job, so that Harbor runs them again; how many.
-
-    Harbor's own retries delete what failed, and what it cost with it.
-    """
-    job = _job(folder)
-    moved = 0
-    for path in () if job is None else job.trials:
-        if job is not None and _may_be_tried_again(job, path):
-            kept.mkdir(parents=True, exist_ok=True)
-            number = sum(1 for _ in kept.glob(f"{path.name}.*")) + 1
-            shutil.move(path, kept / f"{path.name}.{number}")
-            moved += 1
-    return moved
-
-
-def _may_be_tried_again(job: Job, path: Path) -> bool:
-    try:
-        trial = read_trial(job, path)
-    except UnreadableError:
-        return False
-    kind = None if trial.exception is None else trial.exception.type
-    return trial.status is Status.INFRASTRUCTURE_ERROR and kind not in _NO_USE
+        limits: list[str] = []
+        if purse is not None:
+            share = purse.share(one)
+            if not share.may_go_on:
+                is_capped = True
+                break
+            limits = [*share.arguments(), *([] if request.prices is None else ["--pk", f"prices={request.prices}"])]
+        put_aside(failed, one, request.jobs)
+        state = look_at(one, request.jobs).state
+        code = run_harbor([*arguments(one, request.jobs, state), *limits], environment, output=sys.stderr)
+        found = look_at(one, request.jobs)
+        if found.state is not State.FINISHED:
+            is_capped = purse is not None and not purse.share(one).may_go_on
+            # Else Harbor said why; another try now would say it again.
+            break
+    return found.model_copy(update={"exit_code": code, "is_capped": is_capped})
