@@ -58,18 +58,8 @@ class Case:
 
     @property
     def about(self) -> int:
-        """The step that the question is kept under: where the runs part, else the agent's last.
-
-        Raises:
-            ValueError: the agent made no step.
-        """
-        if self.parts_at is not None:
-            return self.parts_at
-        return self.failing.agent_steps[-1].number if self.failing.agent_steps else _no_steps(self.failing)
-
-
-def _no_steps(trial: Trial) -> int:
-    raise ValueError(f"{trial.name} has no step of the agent to ask about")
+        """The step that the question is kept under: where the runs part, else the agent's last. It has made one."""
+        return self.failing.agent_steps[-1].number if self.parts_at is None else self.parts_at
 
 
 @dataclass(frozen=True, slots=True)
