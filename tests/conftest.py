@@ -38,6 +38,11 @@ REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: much of the time is spent waiting for processes that tests start."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long begin first: a worker that gets one of them last would keep all waiting."""
     slow: dict[Path, int] = {}

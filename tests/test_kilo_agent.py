@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -10,8 +11,11 @@ from typing import Any
 
 import pytest
 from conftest import REPOSITORY, SHARED_DATA
+from harbor.agents.base import BaseAgent
 from harbor.agents.installed import base
 from harbor.models.agent.context import AgentContext
+from harbor.models.task.config import EnvironmentConfig, NetworkMode
+from harbor.models.trial.paths import TrialPaths
 from kilo_log import KiloLog, finish, said
 
 from adapter.errors import BadInputError
@@ -21,9 +25,23 @@ from adapter.kilo.environment import MARK, variables
 from adapter.kilo.install import Installed, checked_version, install_script, read_report, refuse_old
 from adapter.kilo.outcome import Kind, Problem, problem_of, without_answers
 from adapter.kilo.providers import api_address, split_model
+from adapter.local_environment import LocalEnvironment
 
 CAPTURES = SHARED_DATA / "kilo-captures" / "7.7.9"
 LOCAL = Model("local", "m1", base_url="http://127.0.0.1:8000/v1")
+
+
+def open_to(folder: Path, network: NetworkMode) -> LocalEnvironment:
+    """The environment of a task that leaves the network open so far."""
+    given = folder / "environment"
+    given.mkdir(exist_ok=True)
+    return LocalEnvironment(
+        environment_dir=given,
+        environment_name="tiny",
+        session_id="tiny__1__env",
+        trial_paths=TrialPaths(folder / "trial"),
+        task_env_config=EnvironmentConfig(network_mode=network),
+    )
 
 
 def made(model: Model = LOCAL, **more: Any) -> dict[str, Any]:
@@ -364,6 +382,25 @@ def agent(logs: Path, **more: Any) -> KiloCode:
 def test_the_module_does_not_import_harbor_until_the_agent_is_asked_for() -> None:
     code = "import sys, adapter.kilo; assert 'harbor' not in sys.modules; adapter.kilo.KiloCode"
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+
+
+def test_the_web_is_off_where_the_task_closes_its_network_and_where_harbor_says_so(tmp_path: Path) -> None:
+    def is_closed(one: KiloCode, environment: LocalEnvironment) -> bool:
+        return json.loads(one._config_content(environment))["permission"].get("webfetch") == "deny"
+
+    one, public = agent(tmp_path), open_to(tmp_path, NetworkMode.PUBLIC)
+    assert not is_closed(one, public)
+    assert is_closed(one, open_to(tmp_path, NetworkMode.NO_NETWORK))
+    assert is_closed(agent(tmp_path, disable_web_search=True), public)
+    assert is_closed(agent(tmp_path, web=False), public)
+    asyncio.run(one.set_web_tools_disabled(True, public))
+    assert is_closed(one, public)
+
+
+@pytest.mark.skipif(not hasattr(BaseAgent, "resolve_model_connection_config"), reason="Harbor asks for it from 0.25 on")
+def test_a_newer_harbor_is_told_where_the_models_api_is() -> None:
+    found = KiloCode.resolve_model_connection_config("lab/one", lambda *names: None, base_url="http://127.0.0.1:1/v1")
+    assert found.inference_base_url == "http://127.0.0.1:1/v1"
 
 
 def test_every_option_is_known_to_harbor_with_a_description(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ they are carried out in Harbor's order.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import difflib
 import json
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, override
+from typing import Any, ClassVar, override
 
 from harbor.agents.capabilities import AgentCapabilities
 from harbor.agents.installed import base
@@ -47,12 +48,48 @@ _STDERR = 500_000
 """Bytes at the end of Kilo's own log that are looked into for a reason."""
 
 
+def _capabilities() -> AgentCapabilities:
+    """What the agent can do, as far as this Harbor has a word for it: each version has more of them."""
+    can = (
+        "atif",
+        "resume",
+        "native_config",
+        "skills",
+        "mcp_servers",
+        "base_url",
+        "reasoning_effort",
+        "native_web_tools",
+    )
+    return AgentCapabilities.model_validate({name: True for name in can if name in AgentCapabilities.model_fields})
+
+
 class KiloCode(BaseInstalledAgent):
     """Kilo Code's command line, unattended: a version that is chosen, its failures by what failed, all of its usage."""
 
-    capabilities = AgentCapabilities(atif=True, resume=True, native_config=True, skills=True, mcp_servers=True)
+    capabilities = _capabilities()
     options_model: ClassVar[type[InstalledAgentOptions] | None] = KiloOptions
     _installed_by: str | None = None
+    _is_offline: bool = False
+
+    def __init__(self, *given: Any, base_url: str | None = None, **options: Any) -> None:
+        """Takes what Harbor gives every agent, and the options of `KiloOptions`.
+
+        From 0.25 on, Harbor keeps `base_url` for agents whose connection it makes itself; here it is an option in any.
+        """
+        super().__init__(*given, **options)
+        self.options = self.chosen.model_copy(update={"base_url": base_url})
+        self._base_url = base_url
+
+    @classmethod
+    def resolve_model_connection_config(cls, *given: Any, base_url: str | None = None, **more: Any) -> Any:
+        """Where the model's API is, as Harbor asks from 0.25 on: for tasks that open the network to some hosts only."""
+        found = super().resolve_model_connection_config(*given, **more)  # pyright: ignore[reportAttributeAccessIssue]
+        addresses = dict.fromkeys(("candidate_base_url", "user_supplied_base_url", "resolved_base_url"), base_url)
+        return dataclasses.replace(found, can_configure_base_url=True, **addresses)
+
+    async def set_web_tools_disabled(self, disabled: bool, environment: BaseEnvironment) -> None:  # noqa: ARG002
+        """Harbor's word, from 0.25 on, on whether the task lets the agent look at the web."""
+        self._is_offline = disabled
 
     @staticmethod
     @override
@@ -62,9 +99,7 @@ class KiloCode(BaseInstalledAgent):
     @property
     def chosen(self) -> KiloOptions:
         """The options, as they were checked."""
-        if not isinstance(self.options, KiloOptions):
-            raise TypeError("The agent was made without options.")
-        return self.options
+        return KiloOptions.model_validate(self.options)
 
     @override
     def version(self) -> str:
@@ -164,10 +199,15 @@ class KiloCode(BaseInstalledAgent):
             self._model(),
             servers=servers,
             skills=[self.skills_dir] if self.skills_dir else [],
-            has_web=self.chosen.web and _has_network(environment),
+            has_web=self._has_web(environment),
             has_project_config=self.chosen.project_config,
             more=self._own_config(),
         )
+
+    def _has_web(self, environment: BaseEnvironment) -> bool:
+        """Whether the agent may look at the web: it was not forbidden, and the task leaves the network open to it."""
+        is_open = environment.task_env_config.network_mode in (None, NetworkMode.PUBLIC)
+        return self.chosen.web and not self.chosen.disable_web_search and is_open and not self._is_offline
 
     def _own_config(self) -> dict[str, JsonValue]:
         source = self.config_source
@@ -268,11 +308,6 @@ class KiloCode(BaseInstalledAgent):
             after = b"".join(without_answers(line) for line in before.splitlines(keepends=True))
             if after != before:
                 path.write_bytes(after)
-
-
-def _has_network(environment: BaseEnvironment) -> bool:
-    """Whether the task leaves the network open to the agent, so that it may look at the web, too."""
-    return environment.task_env_config.network_mode in (None, NetworkMode.PUBLIC)
 
 
 def _error_class(kind: Kind) -> type[NonZeroAgentExitCodeError]:

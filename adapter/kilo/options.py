@@ -46,6 +46,7 @@ class KiloOptions(InstalledAgentOptions):
     )
     output_limit: int | None = Field(default=None, gt=0, description="Tokens of the model's longest answer.")
     web: bool = Field(default=True, description="Whether the agent may fetch pages and search the web.")
+    disable_web_search: bool = Field(default=False, description="Harbor's name for web=false.")
     project_config: bool = Field(
         default=False,
         description="Whether Kilo reads the kilo.json and .kilo of the task. AGENTS.md is read in either case.",
