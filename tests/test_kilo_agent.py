@@ -399,7 +399,7 @@ def test_the_web_is_off_where_the_task_closes_its_network_and_where_harbor_says_
 
 @pytest.mark.skipif(not hasattr(BaseAgent, "resolve_model_connection_config"), reason="Harbor asks for it from 0.25 on")
 def test_a_newer_harbor_is_told_where_the_models_api_is() -> None:
-    found = KiloCode.resolve_model_connection_config("lab/one", lambda *names: None, base_url="http://127.0.0.1:1/v1")
+    found = KiloCode.resolve_model_connection_config("lab/one", lambda *_: None, base_url="http://127.0.0.1:1/v1")
     assert found.inference_base_url == "http://127.0.0.1:1/v1"
 
 
