@@ -44,6 +44,6 @@ def _forecast(one: Forecast) -> str:
 
 def _trials(one: BenchJob) -> str:
     of = "" if one.expected in (None, one.trials) else f" of {one.expected}"
-    kept = f", {one.kept} failed attempts put aside and tried again" if one.kept else ""
+    kept = f", {one.kept} failed attempts ({fmt.money(one.kept_usd)}) put aside and tried again" if one.kept else ""
     capped = ", stopped by --max-spend" if one.is_capped else ""
     return f"{one.trials}{of} trials in {one.folder}{kept}{capped}"

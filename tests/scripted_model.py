@@ -55,6 +55,14 @@ class Answer:
         yield base | {"choices": [], "usage": usage}
 
 
+SUMMARY = Answer("All of it so far, in short.", usage=(5000, 20, 0))
+"""To a request without tools: Kilo asks for a summary so."""
+
+
+def _is_long(messages: Sequence[Mapping[str, Any]]) -> bool:
+    return any(one["role"] == "tool" for one in messages) and SUMMARY.text not in json.dumps(messages)
+
+
 @dataclass
 class ScriptedModel:
     """The running API.
@@ -64,12 +72,14 @@ class ScriptedModel:
         asked: the requests' bodies.
         keys: the keys that came with them.
         hangs: models that never answer.
+        overflows: models to which a conversation with a tool's output in it is too long, until it has been summed up.
     """
 
     address: str
     scripts: Mapping[str, Sequence[Answer]]
     key: str | None = None
     hangs: Sequence[str] = ()
+    overflows: Sequence[str] = ()
     asked: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     keys: list[str] = field(default_factory=list[str])
     closing: Event = field(default_factory=Event)
@@ -77,10 +87,14 @@ class ScriptedModel:
 
 @contextmanager
 def scripted_model(
-    scripts: Mapping[str, Sequence[Answer]], *, key: str | None = None, hangs: Sequence[str] = ()
+    scripts: Mapping[str, Sequence[Answer]],
+    *,
+    key: str | None = None,
+    hangs: Sequence[str] = (),
+    overflows: Sequence[str] = (),
 ) -> Iterator[ScriptedModel]:
     """Serves the scripts, by the models' names, as long as the block runs."""
-    found = ScriptedModel("", scripts, key, hangs)
+    found = ScriptedModel("", scripts, key, hangs, overflows)
 
     class Handler(BaseHTTPRequestHandler):
         @override
@@ -98,12 +112,16 @@ def scripted_model(
                 self._refuse(401, "Incorrect API key provided.")
             elif (script := found.scripts.get(body["model"])) is None:
                 self._refuse(404, f"The model `{body['model']}` does not exist")
+            elif body["model"] in found.overflows and not body.get("tools"):
+                self._stream(SUMMARY, body["model"])
+            elif body["model"] in found.overflows and _is_long(body["messages"]):
+                self._refuse(400, "This model's maximum context length is 20000 tokens.", "context_length_exceeded")
             else:
                 said = sum(one["role"] == "assistant" for one in body["messages"])
                 self._stream(script[min(said, len(script) - 1)], body["model"])
 
-        def _refuse(self, status: int, message: str) -> None:
-            content = json.dumps({"error": {"message": message}}).encode()
+        def _refuse(self, status: int, message: str, code: str | None = None) -> None:
+            content = json.dumps({"error": {"message": message, "code": code}}).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(content)))

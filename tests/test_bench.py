@@ -353,6 +353,8 @@ def test_a_matrix_is_run_resumed_and_compared_and_failed_attempts_are_kept(
     for one in told.jobs:
         assert (one.state, one.trials, one.expected, one.exit_code) == (State.FINISHED, 2, 2, 0)
     assert sum(one.kept for one in told.jobs) == 1
+    # Of one model what it cost is known, and of the other its price: an attempt put aside has its own.
+    assert all((one.kept_usd or 0.0) > 0 if one.kept else one.kept_usd == 0.0 for one in told.jobs)
     (kept,) = (tmp_path / "jobs" / ".kept-attempts").glob("*/*")
     assert json.loads((kept / "result.json").read_text())["exception_info"]["exception_type"] == "ApiOverloadedError"
     assert told.run is not None

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from kilo_cli import kilo_program
-from scripted_model import Answer, scripted_model
+from scripted_model import SUMMARY, Answer, scripted_model
 
 from adapter.kilo.atif import trajectory_of
 from adapter.kilo.commands import EVENTS, INSTRUCTION, PID, models_command, run_command, stop_command
@@ -147,6 +147,37 @@ def test_a_failure_is_what_failed(place: Place, model: str, key: str, kind: Kind
         problem = place.run(Model("lab", model, base_url=api.address), key)
     assert problem is not None
     assert problem.kind is kind
+
+
+@pytest.mark.slow
+def test_a_context_that_was_too_long_and_was_summed_up_is_no_failure(place: Place) -> None:
+    with scripted_model({"full": SCRIPTS["works"]}, overflows=["full"]) as api:
+        price = {"input": 2.0, "output": 8.0, "cache_read": 0.5}
+        problem = place.run(Model("lab", "full", base_url=api.address, price=price, limit={"context": 128_000}))
+    assert problem is None
+    kept = trajectory_of(read_log(place.logs))
+    assert "system" in [step.source for step in kept.steps]
+    # The call before, the summary, and the call after it; what was refused cost nothing.
+    spent = [(1000, 50, 0), SUMMARY.usage, (1200, 30, 1000)]
+    assert kept.final_metrics is not None
+    assert kept.final_metrics.total_prompt_tokens == sum(prompt for prompt, _, _ in spent)
+    usd = sum((prompt - cached) * 2 + cached * 0.5 + output * 8 for prompt, output, cached in spent) / 1e6
+    assert kept.final_metrics.total_cost_usd == pytest.approx(usd)
+
+
+@pytest.mark.slow
+def test_a_crash_is_one_and_keeps_what_was_spent(place: Place) -> None:
+    crash = Answer(calls=[("bash", {"command": "kill -9 $PPID; sleep 30", "description": "Crash"})])
+    with scripted_model(
+        {"crash": [Answer(calls=[("bash", {"command": "true", "description": "Look"})]), crash]}
+    ) as api:
+        problem = place.run(Model("lab", "crash", base_url=api.address))
+    assert problem is not None
+    assert problem.kind is Kind.OTHER
+    kept = trajectory_of(read_log(place.logs))
+    assert kept.final_metrics is not None
+    assert kept.final_metrics.total_prompt_tokens == 1000
+    assert [step.source for step in kept.steps] == ["user", "agent", "agent"]
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from adapter.harbor import read_trial
 from adapter.jobs import Job, read_job
 from adapter.prices import PriceBook
 from adapter.trial import Status
+from pipelines.bench.budget import spent_usd
 from pipelines.bench.harbor_process import shown
 from pipelines.bench.matrix import PLUGIN, Planned
 from pipelines.bench.results import BenchJob, State
@@ -62,7 +63,17 @@ def spent(one: Planned, jobs: Path, book: PriceBook) -> tuple[list[float | None]
     job = _job(jobs / one.name)
     if job is None:
         return [], []
-    return costs(job, job.trials, book), costs(job, _kept(one, jobs), book)
+    return costs(job, job.trials, book), _kept_costs(one, jobs, job, book)
+
+
+def kept_usd(one: Planned, jobs: Path, book: PriceBook) -> float | None:
+    """What a variant's attempts that were put aside cost together, in US dollars; None where that is not known."""
+    job = _job(jobs / one.name)
+    return None if job is None else spent_usd(_kept_costs(one, jobs, job, book), None)
+
+
+def _kept_costs(one: Planned, jobs: Path, job: Job, book: PriceBook) -> list[float | None]:
+    return costs(job, _kept(one, jobs), book)
 
 
 def to_try_again(one: Planned, jobs: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from adapter.status import BY_REWARD, Grading
 from pipelines.bench.forecast import Spent, forecast, tasks_of, together
 from pipelines.bench.harbor_process import harbors_environment, run_harbor
 from pipelines.bench.history import history
-from pipelines.bench.job_state import arguments, look_at, put_aside, to_try_again
+from pipelines.bench.job_state import arguments, kept_usd, look_at, put_aside, to_try_again
 from pipelines.bench.matrix import Matrix, Planned
 from pipelines.bench.purse import Purse
 from pipelines.bench.results import BenchJob, BenchResult, Forecast, State
@@ -138,4 +138,5 @@ def _run(one: Planned, request: BenchRequest, environment: dict[str, str], purse
             is_capped = purse is not None and not purse.share(one).may_go_on
             # Else Harbor said why; another try now would say it again.
             break
-    return found.model_copy(update={"exit_code": code, "is_capped": is_capped})
+    kept = kept_usd(one, request.jobs, PriceBook.of(request.prices)) if found.kept else 0.0
+    return found.model_copy(update={"exit_code": code, "is_capped": is_capped, "kept_usd": kept})
