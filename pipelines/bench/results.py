@@ -44,8 +44,8 @@ class BenchJob(_Result):
     `command` runs it, or takes it up again. `trials` ended, of `expected`, None while Harbor has not said; `kept`
     attempts failed for the infrastructure's reasons, were put aside and tried again, now or before. They cost
     `kept_usd` US dollars, which no comparison counts; None while nothing was run, or where it is not known.
-    `is_capped`: what is left was not run, as it might have passed `--max-spend`. `exit_code` is Harbor's own; None where
-    nothing had to be run. `forecast` is of the attempts that are left, in a dry run.
+    `is_capped`: what is left was not run, as it might have passed `--max-spend`. `exit_code` is Harbor's own; None
+    where nothing had to be run. `forecast` is of the attempts that are left, in a dry run.
     """
 
     variant: str
