@@ -23,11 +23,13 @@ def show_new(result: TasksNewResult, console: Console) -> None:
 
 def show_check(result: TasksCheckResult, console: Console) -> None:
     """Prints a row per task, then what is wrong and what to do about it."""
-    columns = [Column("task", least=16), Column("is", least=7, is_cut=True)]
-    columns += [Column(check.value, least=6, is_cut=True) for check in Check]
+    columns = [Column("task", least=16), *(Column(check.value, least=6, is_cut=True) for check in Check)]
     columns += [Column("solved in"), Column("verified in")]
     show_table(console, str(result.folder), columns, [_row(task) for task in result.tasks])
-    for where, checks in (("dataset.toml", result.dataset), *((_name(task), task.checks) for task in result.tasks)):
+    for where, checks in (
+        ("dataset.toml", result.dataset),
+        *((one.folder.resolve().name, one.checks) for one in result.tasks),
+    ):
         for one in checks:
             if one.what is not None and (one.outcome is Outcome.FAILED or result.runs):
                 _show_problem(where, one, console)
@@ -42,10 +44,12 @@ def show_check(result: TasksCheckResult, console: Console) -> None:
 def _row(task: CheckedTask) -> list[str]:
     solved = [one.agent_seconds for one in task.attempts if one.agent == "oracle" and one.agent_seconds is not None]
     verified = [one.verifier_seconds for one in task.attempts if one.verifier_seconds is not None]
+    marks = {one.check: _MARKS[one.outcome] for one in task.checks}
+    if task.version is not None and marks.get(Check.VERSION) == _MARKS[Outcome.PASSED]:
+        marks[Check.VERSION] = task.version
     return [
-        _name(task),
-        task.version or fmt.UNKNOWN,
-        *(_MARKS[one.outcome] for one in task.checks),
+        task.folder.resolve().name,
+        *(marks.get(check, fmt.UNKNOWN) for check in Check),
         _of(max(solved, default=None), task.agent_limit),
         _of(max(verified, default=None), task.verifier_limit),
     ]
@@ -53,11 +57,8 @@ def _row(task: CheckedTask) -> list[str]:
 
 def _of(took: float | None, limit: float | None) -> str:
     """The longest time, and what is allowed."""
-    return f"{fmt.seconds(took)} of {fmt.seconds(limit)}"
-
-
-def _name(task: CheckedTask) -> str:
-    return task.task or task.folder.name
+    shown = (fmt.UNKNOWN if took is None else f"{took:.1f}", fmt.UNKNOWN if limit is None else f"{limit:g}")
+    return " of ".join(shown) + " s"
 
 
 def _show_problem(where: str, one: Checked, console: Console) -> None:

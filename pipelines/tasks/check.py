@@ -154,8 +154,9 @@ def _time(task: ReadTask, by_oracle: Sequence[Tried], by_nop: Sequence[Tried]) -
     limit = config.agent.timeout_sec
     if limit is None:
         return failed(Check.TIME, "[agent] timeout_sec is not set", "Set it: an agent that hangs is never ended.")
-    took = max((one.attempt.agent_seconds or 0.0 for one in by_oracle), default=0.0)
-    if took >= limit or any(one.attempt.exception == "AgentTimeoutError" for one in by_oracle):
+    took = max(one.attempt.agent_seconds or 0.0 for one in by_oracle)
+    # Harbor ends a solution after whole seconds.
+    if took >= (int(limit) or limit) or any(one.attempt.exception == "AgentTimeoutError" for one in by_oracle):
         return failed(Check.TIME, f"the solution took {took:.1f} s, and {limit:g} s are allowed", hint)
     verified = max(one.attempt.verifier_seconds or 0.0 for one in (*by_oracle, *by_nop))
     if verified >= config.verifier.timeout_sec or "VerifierTimeoutError" in ended:

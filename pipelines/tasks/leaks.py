@@ -28,7 +28,7 @@ ALLOWED = "instruction_may_say"
 
 _LARGEST = 2**20
 """Bytes up to which a file is looked through."""
-_INTERFACE = re.compile(r"(async def|def|class|import|from|@)\b|#|//|\"\"\"")
+_INTERFACE = re.compile(r"(async def|def|class|import|from|@)\b|#|//")
 """How a line begins that an instruction may share: it says how something is called, or is a comment."""
 _NAME = re.compile(r"[A-Za-z_.-]+|[\w.~{}-]*/[\w./~{}-]*")
 """A name or a path: what an instruction must spell as the tests do."""
@@ -62,7 +62,7 @@ def _in_instructions(task: Path) -> Iterator[str]:
     for path in _files(task, "tests", "solution"):
         text = _read(path)
         where = path.relative_to(task).as_posix()
-        for piece in (*_lines(text), *_texts(path, text)):
+        for piece in (*_lines(path, text), *_texts(path, text)):
             if piece in said and piece not in given and piece not in allowed and piece not in told:
                 told.add(piece)
                 yield f"instruction.md says what {where} says: {piece[:60]}"
@@ -98,36 +98,48 @@ def _run_files(task: Path) -> list[Path]:
     return [path for path in files if path in scripts or re.search(rf"(?<![\w.-]){re.escape(path.name)}\b", text)]
 
 
-def _lines(text: str) -> Iterator[str]:
-    for line in text.splitlines():
+def _lines(path: Path, text: str) -> Iterator[str]:
+    """The lines that are neither names, nor how something is called, nor said to people."""
+    tree = _parsed(path, text)
+    said = {number for one in _docstrings(tree) for number in range(one.lineno, (one.end_lineno or one.lineno) + 1)}
+    for number, line in enumerate(text.splitlines(), start=1):
         flat = _flat(line)
-        if len(flat) >= LONG_LINE and not _INTERFACE.match(flat) and not _NAME.fullmatch(flat):
+        is_plain = number not in said and not _INTERFACE.match(flat) and not _NAME.fullmatch(flat)
+        if len(flat) >= LONG_LINE and is_plain:
             yield flat
 
 
 def _texts(path: Path, text: str) -> Iterator[str]:
     """The texts in quotes that are no names and no paths; of Python all of its literals but the docstrings."""
-    found = _literals(text) if path.suffix == ".py" else None
-    for one in found if found is not None else (pair[0] or pair[1] for pair in _QUOTED.findall(text)):
+    tree = _parsed(path, text)
+    if tree is None:
+        found = [pair[0] or pair[1] for pair in _QUOTED.findall(text)]
+    else:
+        said = {id(one.value) for one in _docstrings(tree)}
+        constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in said]
+        found = [node.value for node in constants if isinstance(node.value, str)]
+    for one in found:
         flat = _flat(one)
         if len(flat) >= LONG_TEXT and not _NAME.fullmatch(flat):
             yield flat
 
 
-def _literals(text: str) -> list[str] | None:
-    """The texts that Python code works with; None where it is no Python."""
+def _docstrings(tree: ast.Module | None) -> list[ast.Expr]:
+    """The texts that stand by themselves: they are for people, and change nothing."""
+    bare = [] if tree is None else [node for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    return [node for node in bare if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)]
+
+
+def _parsed(path: Path, text: str) -> ast.Module | None:
+    """The code of a file of Python; None for any other."""
+    if path.suffix != ".py":
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
+            return ast.parse(text)
     except (SyntaxError, ValueError):
         return None
-    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    return [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare
-    ]
 
 
 def _allowed(task: Path) -> list[str]:

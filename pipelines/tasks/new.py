@@ -46,10 +46,12 @@ def new_task(name: str, template: Template, into: Path) -> TasksNewResult:
     org = DEFAULT_ORG if manifest is None else manifest.dataset.org
     task = _named(name if "/" in name else f"{org}/{name}")
     folder = into / task.short_name
+    header = _HEADER if manifest is None else ""
     if manifest is None:
         manifest = DatasetManifest(dataset=DatasetInfo(name=_set_name(task.org, into), version=_FIRST))
-        manifest._header = _HEADER  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (it has no other name)
-    if folder.exists() or any(one.name == task.name for one in manifest.tasks):
+    if folder.exists():
+        raise BadInputError(f"{folder} is there already.", "Give the new task another name.")
+    if any(one.name == task.name for one in manifest.tasks):
         raise BadInputError(f"{into} has a task {task.name} already.", "Give the new one another name.")
     try:
         shutil.copytree(templates() / template, folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -58,7 +60,7 @@ def new_task(name: str, template: Template, into: Path) -> TasksNewResult:
             script.chmod(0o755)
         _rename(folder / TaskPaths.CONFIG_FILENAME, task.name)
         manifest.tasks.append(DatasetTaskRef(name=task.name, digest=digest_of(folder)))
-        (into / MANIFEST).write_text(manifest.to_toml(), encoding="utf-8")
+        (into / MANIFEST).write_text(header + manifest.to_toml(), encoding="utf-8")
     except OSError as error:
         raise BadInputError(f"{folder} cannot be written: {error.strerror}.", "Give another folder with -o.") from error
     files = tuple(sorted(path for path in folder.rglob("*") if path.is_file()))

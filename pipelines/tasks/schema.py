@@ -87,7 +87,8 @@ def read_task(folder: Path) -> ReadTask:
     """Reads a task with Harbor's own models, which here refuse what they do not know."""
     path = folder / TaskPaths.CONFIG_FILENAME
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        settings = tomllib.loads(text)
     except OSError as error:
         return _broken(folder, f"task.toml cannot be read: {error.strerror}", "Write one; `harbor task schema` helps.")
     except ValueError as error:
@@ -99,9 +100,9 @@ def read_task(folder: Path) -> ReadTask:
             config = TaskConfig.model_validate(settings)
         except ValidationError as error:
             return _broken(folder, f"task.toml: {_said(error)}", "`harbor task schema` says what it may hold.")
-        # The check before takes settings that it does not know, and drops them.
+        # That took settings that it does not know, and dropped them.
         try:
-            TaskConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")), extra="forbid")
+            TaskConfig.model_validate(tomllib.loads(text), extra="forbid")
             unknown = None
         except ValidationError as error:
             unknown = f"task.toml: {_said(error)}"
