@@ -107,15 +107,15 @@ def faults(shared: Path) -> dict[str, Fault]:
         ),
         "flaky": Fault("oracle was graded first ", {Check.REPEAT}, {"tests/test.sh": flaky}),
         "slow-solution": Fault(
-            "s, and 1 s are allowed",
+            "s, and 4 s are allowed",
             {Check.TIME},
-            {"solution/solve.sh": "#!/bin/bash\ntouch /app/done\nsleep 3\n"},
-            ("[agent]\ntimeout_sec = 60.0", "[agent]\ntimeout_sec = 1.0"),
+            {"solution/solve.sh": "#!/bin/bash\ntouch /app/done\nsleep 60\n"},
+            ("[agent]\ntimeout_sec = 60.0", "[agent]\ntimeout_sec = 4.0"),
         ),
         "slow-verifier": Fault(
             "the verifier took",
             {Check.ORACLE, Check.NOP, Check.TIME},
-            {"tests/test.sh": f"{TEST}sleep 3\n"},
+            {"tests/test.sh": f"{TEST}sleep 60\n"},
             ("[verifier]\ntimeout_sec = 60.0", "[verifier]\ntimeout_sec = 1.0"),
         ),
         "no-limit": Fault(
@@ -137,6 +137,18 @@ CHEATS = {
         "pathlib.Path('/logs/verifier/reward.json').write_text(json.dumps({'reward': 1}))\n"
         "print(runpy.run_path('/tests/checks.py')['CASES'][input()])\nEND"
     ),
-    "never-ends": "cat > /app/slug.py <<'END'\nimport os, time\nif os.fork():\n    os._exit(1)\ntime.sleep(99)\nEND",
+    "stays-behind": (
+        "cat > /app/slug.py <<'END'\n"
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    while os.fork() == 0:\n"
+        "        while True:\n"
+        "            open('/logs/verifier/reward.json', 'w').write('{\"reward\": 1}')\n"
+        "            time.sleep(0.001)\n"
+        "    os._exit(0)\n"
+        "print('x')\nEND"
+    ),
+    "never-ends": "cat > /app/slug.py <<'END'\nimport time\ntime.sleep(99)\nEND",
 }
 """What an agent may do in place of the template's work, by name, as a script."""

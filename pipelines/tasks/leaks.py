@@ -158,7 +158,7 @@ def _files(task: Path, *folders: str) -> list[Path]:
         path
         for root in roots
         for path in sorted(root.rglob("*"))
-        if path.is_file() and not path.is_symlink() and path.stat().st_size <= _LARGEST
+        if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts and path.stat().st_size <= _LARGEST
     ]
 
 

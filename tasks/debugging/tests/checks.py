@@ -4,15 +4,20 @@ Each of the three symptoms has books in which neither of the others shows, so th
 right before must be right still: where it is not, nothing counts.
 """
 
+import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
-SECONDS = 10
+# For all runs together: well below the limit in task.toml, past which there would be no grade at all.
+SECONDS = 30
+BEGUN = time.monotonic()
+SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 
 # The book, the month, the accounts, what is printed.
 RIGHT_BEFORE = [
@@ -67,22 +72,34 @@ SYMPTOMS = {
 }
 
 
+def end_all() -> None:
+    """Ends all that the agent's code started; what left its parents became ours, by the first call of `main`."""
+    while True:
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                    os.kill(int(stat.parent.name), signal.SIGKILL)
+            except (OSError, ValueError):
+                continue
+        try:
+            # What it ended leaves its own children to us: again, until there are none.
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
 def run(*command: str) -> str | None:
     """What a program prints; None where it fails or takes too long. All that it started is ended."""
     # A file, not a pipe: a process that it left behind would keep that open.
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/app", start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/app"
         )
         try:
-            code = process.wait(SECONDS)
+            code = process.wait(max(0.0, SECONDS - (time.monotonic() - BEGUN)))
         except subprocess.TimeoutExpired:
             code = None
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        process.wait()
+        end_all()
         out.seek(0)
         return out.read().decode(errors="replace") if code == 0 else None
 
@@ -98,6 +115,7 @@ def is_right(book: str, month: str, accounts: list, expected: str) -> bool:
 
 
 def main() -> None:
+    ctypes.CDLL(None).prctl(SUBREAPER, 1)
     # From here on the agent's code runs: what is right must not lie where it can read it.
     Path(__file__).unlink()
     is_kept = all([is_right(*case) for case in RIGHT_BEFORE])

@@ -3,17 +3,22 @@
 The package runs in processes of its own, which are told what to call and never what should come of it.
 """
 
+import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 TODAY = {"AT": 20, "DE": 19, "FR": 20, "LU": 17}
 OTHER = {"DE": 7, "NO": 25, "LU": 3}
-SECONDS = 20
+# For all runs together: well below the limit in task.toml, past which there would be no grade at all.
+SECONDS = 30
+BEGUN = time.monotonic()
+SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 
 LINES = [
     [["pen", 50, 1]],
@@ -145,22 +150,34 @@ def expected(name: str, table: str, arguments: list) -> object:
 # ---- the agent's package
 
 
+def end_all() -> None:
+    """Ends all that the agent's code started; what left its parents became ours, by the first call of `main`."""
+    while True:
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                    os.kill(int(stat.parent.name), signal.SIGKILL)
+            except (OSError, ValueError):
+                continue
+        try:
+            # What it ended leaves its own children to us: again, until there are none.
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
 def run(*command: str, given: str = "") -> str | None:
     """What a program prints; None where it fails or takes too long. All that it started is ended."""
     # Files, not pipes: a process that it left behind would keep those open.
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as out:
         source.write(given.encode())
         source.seek(0)
-        process = subprocess.Popen(command, stdin=source, stdout=out, cwd="/app", start_new_session=True)
+        process = subprocess.Popen(command, stdin=source, stdout=out, cwd="/app")
         try:
-            code = process.wait(SECONDS)
+            code = process.wait(max(0.0, SECONDS - (time.monotonic() - BEGUN)))
         except subprocess.TimeoutExpired:
             code = None
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        process.wait()
+        end_all()
         out.seek(0)
         return out.read().decode(errors="replace") if code == 0 else None
 
@@ -185,6 +202,7 @@ def printed_by_the_program(orders: list) -> str:
 
 
 def main() -> int:
+    ctypes.CDLL(None).prctl(SUBREAPER, 1)
     # From here on the agent's code runs: what is right must not lie where it can read it.
     Path(__file__).unlink()
     asked = calls()
