@@ -139,6 +139,29 @@ def test_a_person_sees_a_row_for_each_task_and_what_is_wrong(kilobench: Any, tmp
     assert "1 of 2 tasks have no fault that was found; none was run" in done.out
 
 
+def test_each_step_of_a_task_needs_a_solution_and_has_an_instruction_that_may_leak(
+    kilobench: Any, tmp_path: Path
+) -> None:
+    def said() -> list[str | None]:
+        (task,) = kilobench("tasks", "check", tmp_path / "set", "--no-run", "--json").json["tasks"]
+        return [one["what"] for one in task["checks"][:3]]
+
+    toml = 'schema_version = "1.4"\n[task]\nname = "a/steps"\nversion = "1.0.0"\n'
+    files: dict[str, str | None] = {"task.toml": toml, "environment/Dockerfile": "FROM x\n"}
+    files |= dict.fromkeys(("instruction.md", "tests/test.sh", "solution/solve.sh"))
+    for step in ("one", "two"):
+        toml += f'[[steps]]\nname = "{step}"\n'
+        files |= {f"steps/{step}/{part}": "touch /app/done\n" for part in ("tests/test.sh", "solution/solve.sh")}
+        files[f"steps/{step}/instruction.md"] = f"Do {step}.\n"
+    task = write_task(tmp_path / "set" / "steps", files | {"task.toml": toml})
+    assert said() == [None, None, None]
+    (task / "steps" / "two" / "instruction.md").write_text("The answer is 81549.\n")
+    (task / "steps" / "one" / "tests" / "cases.py").write_text("ANSWER = 81549\n")
+    assert said()[2] == "instruction.md has a number of steps/one/tests/cases.py: 81549"
+    (task / "steps" / "two" / "solution" / "solve.sh").unlink()
+    assert said()[0] == "there is no solution/solve.sh, nor one for each step"
+
+
 @pytest.mark.parametrize("version", ["1.0.0", "0.1.0", "10.20.30", "1.0.0-rc.1", "1.0.0-alpha+build.5"])
 def test_a_semantic_version_is_taken(version: str) -> None:
     assert check_version(version).outcome is Outcome.PASSED

@@ -20,8 +20,8 @@ from pipelines.tasks.results import Check, Checked, Outcome
 
 MANIFEST = "dataset.toml"
 
-_PARTS = (TaskPaths.CONFIG_FILENAME, "instruction.md", "tests", "solution")
-"""What makes a folder one that was meant to be a task: any two of these."""
+_PARTS = ("instruction.md", "environment", "tests", "solution")
+"""Any two of these make a folder without a task.toml one that was meant to be a task."""
 _BUILDS = ("Dockerfile", "docker-compose.yaml", "docker-compose.yml", "singularity-compose.yaml")
 _SEMVER = re.compile(
     r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)"
@@ -80,7 +80,8 @@ def find_tasks(folder: Path) -> list[Path]:
 
 
 def _is_meant(folder: Path) -> bool:
-    return folder.is_dir() and sum((folder / part).exists() for part in _PARTS) > 1
+    has_settings = (folder / TaskPaths.CONFIG_FILENAME).exists()
+    return folder.is_dir() and (has_settings or sum((folder / part).exists() for part in _PARTS) > 1)
 
 
 def read_task(folder: Path) -> ReadTask:
@@ -141,10 +142,11 @@ def _missing(folder: Path, config: TaskConfig) -> tuple[str, str] | None:
     except (OSError, ValueError, RuntimeError) as error:
         return str(error), "Add what is missing: instruction.md, and tests/test.sh, which writes the reward."
     system = config.environment.os
-    solved = [paths.discovered_solve_path_for(system)]
-    solved += [paths.discovered_step_solve_path_for(step.name, system) for step in config.steps or []]
-    if not any(solved):
-        return "there is no solution/solve.sh", "Add it: without one nothing shows that the task can be solved."
+    shared = paths.discovered_solve_path_for(system)
+    own = [paths.discovered_step_solve_path_for(step.name, system) for step in config.steps or []]
+    if shared is None and (not own or None in own):
+        where = "solution/solve.sh" if not own else "solution/solve.sh, nor one for each step"
+        return f"there is no {where}", "Add it: without one nothing shows that the task can be solved."
     return None
 
 
