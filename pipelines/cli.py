@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from pipelines import cli_bench, cli_calibrate, cli_compare, cli_investigate, cli_judge, cli_views
+from pipelines import cli_bench, cli_calibrate, cli_compare, cli_investigate, cli_judge, cli_tasks, cli_views
 from pipelines.cli_options import (
     AllowUnequal,
     Jobs,
@@ -237,6 +237,7 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
     cli_bench.harbor
 )
 app.add_typer(cli_views.views, name="views")
+app.add_typer(cli_tasks.tasks, name="tasks")
 
 
 @app.command()

@@ -32,6 +32,7 @@ from pipelines.label_export import ExportResult
 from pipelines.results import RunResult
 from pipelines.run_history import RunComparison, RunList
 from pipelines.stored_results import UploadResult
+from pipelines.tasks.results import TasksCheckResult, TasksNewResult
 from pipelines.view_results import DeletedViews, OpenedView, ShownView, ViewList
 from views.kilo_record import KiloRecord
 
@@ -47,6 +48,9 @@ COMMANDS = (
     ("investigate",),
     ("bench",),
     ("harbor",),
+    ("tasks",),
+    ("tasks", "new"),
+    ("tasks", "check"),
     ("views",),
     ("views", "list"),
     ("views", "show"),
@@ -61,6 +65,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "inspect": InspectResult,
     "cost": CostResult,
     "bench": BenchResult,
+    "tasks-new": TasksNewResult,
+    "tasks-check": TasksCheckResult,
     "kilo-record": KiloRecord,
     "upload": UploadResult,
     "judge": JudgeResult,

@@ -127,7 +127,8 @@ def _like(one: Planned, history: Sequence[Spent]) -> tuple[list[Spent], str]:
         (same_model, f"{model} with whatever agent"),
     )
     nothing: list[Spent] = []
-    return next(((found, what) for found, what in ways if found), (nothing, f"no finished attempt of {model} is known"))
+    why = "no model is named, so no attempt is like it" if model is None else f"no finished attempt of {model} is known"
+    return next(((found, what) for found, what in ways if found), (nothing, why))
 
 
 def _name(dataset: str | None) -> str:

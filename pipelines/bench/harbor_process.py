@@ -1,4 +1,4 @@
-"""`opik harbor` as a process of its own, against the Opik that is configured, else the embedded store."""
+"""Harbor as a process of its own: `opik harbor`, against the configured Opik or the embedded store, or plain."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from adapter.opik_connection import connect
 from pipelines.bench.matrix import PLUGIN
 
 _PROGRAM = ("opik", "harbor")
+PLAIN = ("harbor",)
+"""Harbor without Opik."""
 DEFAULT_PROJECT = "kilobench"
 
 
@@ -40,9 +42,9 @@ def _own(arguments: Sequence[str]) -> list[str]:
     return list(itertools.takewhile(lambda one: one != "--", arguments))
 
 
-def shown(arguments: Sequence[str]) -> str:
+def shown(arguments: Sequence[str], program: Sequence[str] = _PROGRAM) -> str:
     """The command as people type it."""
-    return shlex.join([*_PROGRAM, *arguments])
+    return shlex.join([*program, *arguments])
 
 
 @contextmanager
@@ -70,20 +72,28 @@ def harbors_environment(opik: str | None, project: str | None) -> Generator[dict
         yield found
 
 
-def run_harbor(arguments: Sequence[str], environment: dict[str, str], *, output: TextIO | None = None) -> int:
-    """Runs `opik harbor` to its end, on this terminal; its exit code.
+def run_harbor(
+    arguments: Sequence[str],
+    environment: dict[str, str],
+    *,
+    output: TextIO | None = None,
+    errors: TextIO | None = None,
+    program: Sequence[str] = _PROGRAM,
+) -> int:
+    """Runs Harbor to its end, on this terminal; its exit code.
 
     Args:
         arguments: its own.
         environment: for it.
         output: where what it prints goes; None for our own standard output.
+        errors: where what it prints of errors goes; None for our own standard error.
+        program: `opik harbor`, or `PLAIN`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C, once it has ended its trials.
     """
-    program = Path(sys.executable).with_name(_PROGRAM[0])
-    command = [str(program), *_PROGRAM[1:], *arguments]
-    with subprocess.Popen(command, env=environment, stdout=output) as process:  # noqa: S603  (no shell reads it)
+    command = [str(Path(sys.executable).with_name(program[0])), *program[1:], *arguments]
+    with subprocess.Popen(command, env=environment, stdout=output, stderr=errors) as process:  # noqa: S603  (no shell reads it)
         try:
             return process.wait()
         except KeyboardInterrupt:

@@ -1,0 +1,1 @@
+"""Statements of accounts from a book of entries. Amounts are whole cents."""
