@@ -23,6 +23,7 @@ from pipelines.convert import ConvertResult
 from pipelines.cost_groups import CostResult
 from pipelines.criteria_list import CriteriaList
 from pipelines.dry_run import DryRunResult
+from pipelines.gate.results import GateResult, SavedBaseline
 from pipelines.inspected import InspectResult
 from pipelines.investigate_results import InvestigateResult
 from pipelines.judge_batch import BatchResult
@@ -45,6 +46,7 @@ COMMANDS = (
     ("judge",),
     ("compare",),
     ("investigate",),
+    ("gate",),
     ("bench",),
     ("harbor",),
     ("views",),
@@ -66,6 +68,8 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "judge": JudgeResult,
     "compare": CompareResult,
     "investigate": InvestigateResult,
+    "gate": GateResult,
+    "gate-save-baseline": SavedBaseline,
     "views-list": ViewList,
     "views-show": ShownView,
     "views-open": OpenedView,
