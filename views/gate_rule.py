@@ -48,8 +48,8 @@ class Rule:
             "fixed and the attempts are the chance: the claim is about these tasks. Failures of the infrastructure are "
             "left out, and so is a task that they left without an attempt on either side; where more than "
             f"{MOST_EXCLUDED:.0%} of a side's trials, or of the tasks, are lost that way, it is inconclusive. Where "
-            "several looks were planned, each has a lower level (alpha spending after Lan and DeMets, O'Brien-Fleming "
-            "type), so that all of them together err as seldom as one would."
+            "several looks were planned, each has a lower level (alpha spending after Lan and DeMets, by the square of "
+            "the share of attempts), so that all of them together err as seldom as one would."
         )
 
     @property

@@ -1,9 +1,14 @@
 """Looking several times without cheating: the level of each look, so that all of them err as seldom as one would.
 
-The alpha-spending approach of Lan and DeMets (1983): how much of the error may be spent by which share of the attempts
-is laid down beforehand, after O'Brien and Fleming (1979): little early, so that the last look costs hardly anything.
-The levels are found by integrating the statistic's Brownian motion from look to look (Armitage, McPherson and Rowe
-1969). The regression bound and the pass bound each have their own 5 %: they refute different things.
+The alpha-spending approach of Lan and DeMets (1983): how much of the error may be spent by which share of the
+attempts is laid down beforehand; here by the square of that share (Kim and DeMets 1987), which lies between the
+spending of O'Brien and Fleming and that of Pocock. Simulated (`python -m benchmarks gate`), it catches as many drops
+as the former with fewer attempts. The levels are found by integrating the statistic's Brownian motion from look to
+look (Armitage, McPherson and Rowe 1969). The regression bound and the pass bound each have their own 5 %: they refute
+different things.
+
+Where one side does not grow, as a saved baseline, the looks resemble each other more than is reckoned with, and err
+less.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
-from views.resampling import ALPHA, normal_quantile
+from views.resampling import ALPHA
 
 MOST_LOOKS = 100
 _POINTS = 1201
@@ -48,7 +53,7 @@ def spent(share: float, alpha: float = ALPHA) -> float:
         share: above 0 and at most 1.
         alpha: all of it.
     """
-    return min(alpha, 2 * float(special.ndtr(-normal_quantile(1 - alpha / 2) / math.sqrt(share))))
+    return alpha * share**2
 
 
 def level(look: Look, alpha: float = ALPHA) -> float:
