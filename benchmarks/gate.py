@@ -2,8 +2,8 @@
 
 The tasks are fixed, flaky ones among them, and the attempts are drawn: the claim of the gate is about these tasks.
 Beside each figure stands that of the best test of a difference in pass rates: a z test that is told its true variance.
-(One that is told which tasks are sure would take a single failure there for proof; nobody is told that.) Nothing is read
-or sent, and the seed is fixed: the tables are always the same.
+(One that is told which tasks are sure would take a single failure there for proof; nobody is told that.) Nothing is
+read or sent, and the seed is fixed: the tables are always the same.
 """
 
 from __future__ import annotations
@@ -50,9 +50,7 @@ def main(seed: int = SEED) -> None:
 
 
 def _rule(seed: int) -> None:
-    print(
-        f"gate: pass rate, 12 tasks, {TIMES} releases each, margin {MARGIN:g}; in brackets the test that knows the variance"
-    )
+    print(f"gate: pass rate, 12 tasks, {TIMES} releases each, margin {MARGIN:g}; the best test in brackets")
     print(
         "| attempts | tasks before | regression at a drop of 0 (aim: at most 5 %) | 5 | 10 | 20 points "
         "| pass at a drop of 10 (aim: at most 5 %) | pass at no drop |"
