@@ -24,7 +24,7 @@ from gate_releases import SHAPES, counts, dropped, release
 from views.gate import decide
 from views.gate_interval import Passes, bounds, spread
 from views.gate_rule import Rule
-from views.gate_sequential import levels
+from views.gate_sequential import Spending, levels, spent
 from views.resampling import ALPHA
 
 TIMES = 2_000
@@ -46,6 +46,7 @@ def main(seed: int = SEED) -> None:
     _rule(seed)
     _methods(seed)
     _looks(seed)
+    _spending(seed)
     _amounts(seed)
 
 
@@ -221,6 +222,36 @@ def _looks(seed: int, most: int = 5, times: int = 1_000) -> None:
             cells = [f"{one:.1%}" for one in shares]
             print(f"| {name} | {drop:.0%} | {' | '.join(cells)} | {mean:.2f} | {1 - mean / most:.0%} |")
     print(f"gate: looking each time: false alarms at most {worst_alarm:.1%}, false passes at most {worst_pass:.1%}")
+
+
+def _spending(seed: int, most: int = 5, times: int = 1_000) -> None:
+    """Other ways to spend the error, on the first of the shapes."""
+    before = SHAPES["five of twelve flaky"]
+    print(f"gate: ways to spend the error over {most} looks, five of twelve tasks flaky, {times} releases each")
+    print("| spending | levels | drop | regression | pass | attempts, mean |")
+    print("| --- " * 6 + "|")
+    for name, spending in _SPENDINGS.items():
+        planned = levels(most, ALPHA, spending)
+        for drop in (0.0, MARGIN, 0.2, 0.4):
+            rng = np.random.default_rng(seed)
+            after = dropped(before, drop)
+            found = [
+                _until_decided(
+                    *(np.cumsum(rng.random((most, 12)) < rates, axis=0) for rates in (before, after)), planned
+                )
+                for _ in range(times)
+            ]
+            shares = [sum(said == one for _, said in found) / times for one in ("regression", "pass")]
+            mean = sum(at for at, _ in found) / times
+            said = ", ".join(f"{one:.4f}" for one in planned)
+            print(f"| {name} | {said} | {drop:.0%} | {shares[0]:.1%} | {shares[1]:.1%} | {mean:.2f} |")
+
+
+_SPENDINGS: dict[str, Spending] = {
+    "the gate's: square of the share": spent,
+    "O'Brien and Fleming's": lambda share, alpha: 2 * float(special.ndtr(special.ndtri(alpha / 2) / math.sqrt(share))),
+    "Pocock's": lambda share, alpha: alpha * math.log1p((math.e - 1) * share),
+}
 
 
 def _until_decided(first: Any, second: Any, planned: Sequence[float]) -> tuple[int, str]:

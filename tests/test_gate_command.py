@@ -327,7 +327,7 @@ def test_other_versions_of_the_dataset_are_refused_where_no_checksum_speaks_for_
         for task in TASKS:
             made.trial(f"{task}__1", version=name, task_checksum=None)
         folders.append(kept(made.path))
-    assert "other versions of the tasks, 2.0 and 3.0" in refused(gate(kilobench, *folders))
+    assert "other versions of the tasks, set@2.0 and set@3.0" in refused(gate(kilobench, *folders))
     assert gate(kilobench, *folders, "--allow-unequal").code == 3
 
 

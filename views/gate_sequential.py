@@ -2,10 +2,9 @@
 
 The alpha-spending approach of Lan and DeMets (1983): how much of the error may be spent by which share of the
 attempts is laid down beforehand; here by the square of that share (Kim and DeMets 1987), which lies between the
-spending of O'Brien and Fleming and that of Pocock. Simulated (`python -m benchmarks gate`), it catches as many drops
-as the former with fewer attempts. The levels are found by integrating the statistic's Brownian motion from look to
-look (Armitage, McPherson and Rowe 1969). The regression bound and the pass bound each have their own 5 %: they refute
-different things.
+spending of O'Brien and Fleming and that of Pocock: docs/gate.md has what each comes to. The levels are found by
+integrating the statistic's Brownian motion from look to look (Armitage, McPherson and Rowe 1969). The regression
+bound and the pass bound each have their own 5 %: they refute different things.
 
 Where one side does not grow, as a saved baseline, the looks resemble each other more than is reckoned with, and err
 less.
@@ -14,6 +13,7 @@ less.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -46,6 +46,10 @@ class Look:
         return self.number >= self.of
 
 
+type Spending = Callable[[float, float], float]
+"""How much of an error may have been spent by a share of the attempts: from 0 at none to all of it at 1."""
+
+
 def spent(share: float, alpha: float = ALPHA) -> float:
     """How much of the error may have been spent once this share of the attempts is there.
 
@@ -62,18 +66,19 @@ def level(look: Look, alpha: float = ALPHA) -> float:
 
 
 @lru_cache(maxsize=256)
-def levels(looks: int, alpha: float = ALPHA) -> tuple[float, ...]:
+def levels(looks: int, alpha: float = ALPHA, spending: Spending = spent) -> tuple[float, ...]:
     """The one-sided level of each look.
 
     Args:
         looks: how many there may be, 1 to `MOST_LOOKS`.
         alpha: how often all of them together may err.
+        spending: how much of that may have been spent by when.
     """
     found: list[float] = []
     before, step = 0.0, 1 / looks
     grid, density = np.zeros(1), np.ones(1)
     for number in range(1, looks + 1):
-        now = spent(number / looks, alpha)
+        now = spending(number / looks, alpha)
         # The chance that the motion, not yet stopped, is above a boundary at this look.
         low, high = -_FAR, _FAR
         for _ in range(60):

@@ -40,6 +40,11 @@ class GateSide:
     warnings: tuple[str, ...] = ()
     is_open: bool = False
 
+    @property
+    def release(self) -> str:
+        """The dataset with its version, as far as that is known."""
+        return f"{self.dataset}@{', '.join(self.versions)}" if self.versions else self.dataset
+
     def only(self, names: Collection[str]) -> GateSide:
         """The same with these tasks only."""
         side = Side(
@@ -157,15 +162,13 @@ def check_alike(baseline: GateSide, candidate: GateSide, changed: Collection[str
             f"{_listed(sorted(changed))}.",
             hint,
         )
-    if baseline.versions and candidate.versions and {*baseline.versions} != {*candidate.versions}:
-        unsure = [task for task in common if not (_summed(baseline.side, task) and _summed(candidate.side, task))]
-        if unsure:
-            raise BadInputError(
-                f"The two sides ran other versions of the tasks, {', '.join(baseline.versions)} and "
-                f"{', '.join(candidate.versions)}; that these stayed the same no checksum says: "
-                f"{_listed(sorted(unsure))}.",
-                "Run both on the same version of the tasks, or compare them all the same with --allow-unequal.",
-            )
+    unsure = sorted(task for task in common if not (_summed(baseline.side, task) and _summed(candidate.side, task)))
+    if unsure and baseline.release != candidate.release:
+        raise BadInputError(
+            f"The two sides ran other versions of the tasks, {baseline.release} and {candidate.release}; that these "
+            f"stayed the same no checksum says: {_listed(unsure)}.",
+            "Run both on the same version of the tasks, or compare them all the same with --allow-unequal.",
+        )
 
 
 def _summed(side: Side, task: str) -> bool:
