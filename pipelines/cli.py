@@ -10,7 +10,17 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from pipelines import cli_bench, cli_calibrate, cli_compare, cli_investigate, cli_judge, cli_tasks, cli_views
+from pipelines import (
+    cli_bench,
+    cli_calibrate,
+    cli_compare,
+    cli_gate,
+    cli_investigate,
+    cli_judge,
+    cli_select,
+    cli_tasks,
+    cli_views,
+)
 from pipelines.cli_options import (
     AllowUnequal,
     Jobs,
@@ -232,6 +242,8 @@ app.command()(cli_judge.judge)
 app.command()(cli_compare.compare)
 app.command()(cli_investigate.investigate)
 app.command()(cli_calibrate.calibrate)
+app.command()(cli_select.select)
+app.command()(cli_gate.gate)
 app.command()(cli_bench.bench)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
     cli_bench.harbor

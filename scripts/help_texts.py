@@ -23,6 +23,7 @@ from pipelines.convert import ConvertResult
 from pipelines.cost_groups import CostResult
 from pipelines.criteria_list import CriteriaList
 from pipelines.dry_run import DryRunResult
+from pipelines.gate.results import GateResult, SavedBaseline
 from pipelines.inspected import InspectResult
 from pipelines.investigate_results import InvestigateResult
 from pipelines.judge_batch import BatchResult
@@ -31,6 +32,7 @@ from pipelines.judge_results import JudgeResult
 from pipelines.label_export import ExportResult
 from pipelines.results import RunResult
 from pipelines.run_history import RunComparison, RunList
+from pipelines.select.results import SelectResult
 from pipelines.stored_results import UploadResult
 from pipelines.tasks.results import TasksCheckResult, TasksNewResult
 from pipelines.view_results import DeletedViews, OpenedView, ShownView, ViewList
@@ -46,6 +48,8 @@ COMMANDS = (
     ("judge",),
     ("compare",),
     ("investigate",),
+    ("select",),
+    ("gate",),
     ("bench",),
     ("harbor",),
     ("tasks",),
@@ -72,6 +76,9 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "judge": JudgeResult,
     "compare": CompareResult,
     "investigate": InvestigateResult,
+    "select": SelectResult,
+    "gate": GateResult,
+    "gate-save-baseline": SavedBaseline,
     "views-list": ViewList,
     "views-show": ShownView,
     "views-open": OpenedView,

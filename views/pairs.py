@@ -139,9 +139,13 @@ def _not_comparable(task: str, a: Runs, b: Runs) -> str | None:
     return "the task itself differs: other task checksums" if _differs(task, a, b) else None
 
 
+def differs(a: Sequence[Attempt], b: Sequence[Attempt]) -> bool:
+    """Whether a task was changed between these attempts at it, as far as their checksums are known."""
+    return len({one.checksum for one in (*a, *b) if one.checksum is not None}) > 1
+
+
 def _differs(task: str, a: Runs, b: Runs) -> bool:
-    checksums = {one.checksum for side in (a, b) for one in side.tasks.get(task, ()) if one.checksum is not None}
-    return len(checksums) > 1
+    return differs(a.tasks.get(task, ()), b.tasks.get(task, ()))
 
 
 def _unlike(a: Runs, b: Runs) -> str | None:

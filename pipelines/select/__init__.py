@@ -1,0 +1,1 @@
+"""`kilobench select`: the tasks of a gate, chosen from history."""
