@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipelines.cli_gate import Margin, MaxCostIncrease, rule_of
 from pipelines.cli_options import Json, Opik, PassAt, Prices, Project, Report, Reward, tell
 
 
@@ -54,6 +56,28 @@ def bench(
         float | None,
         typer.Option(help="US dollars for the whole matrix: no trial starts that may pass it.", metavar="USD", min=0),
     ] = None,
+    until_decided: Annotated[
+        bool,
+        typer.Option("--until-decided", help="Add attempts, one at each task, until the gate has an answer."),
+    ] = False,
+    baseline: Annotated[
+        list[str] | None,
+        _texts("What the gate holds it against; repeat it.", "JOB|EXPERIMENT|FILE", "--baseline"),
+    ] = None,
+    baseline_variant: Annotated[
+        str | None, _texts("Which variant of several in the baseline.", "NAME", "--baseline-variant")
+    ] = None,
+    max_attempts: Annotated[
+        int, typer.Option(help="Attempts at each task, until the gate decides.", metavar="K", min=1, max=100)
+    ] = 5,
+    margin: Margin = 0.05,
+    max_cost_increase: MaxCostIncrease = None,
+    junit: Annotated[
+        Path | None, _texts("Write the gate's answer as JUnit XML to this file.", "FILE", "--junit")
+    ] = None,
+    summary: Annotated[
+        Path | None, _texts("Write the gate's summary in Markdown to this file.", "FILE", "--summary")
+    ] = None,
     report: Report = None,
     project: Project = None,
     opik: Opik = None,
@@ -86,6 +110,27 @@ def bench(
         concurrent=concurrent,
         extra=tuple(harbor_args or ()),
     )
+    grading = Grading(key=reward, pass_at=pass_at)
+    until = None
+    if until_decided and not baseline:
+        raise typer.BadParameter("--until-decided needs a --baseline: a job folder, an experiment or a saved baseline.")
+    if until_decided:
+        from pipelines.bench.until import Until
+        from pipelines.gate.deciding import GateRequest
+
+        gate = GateRequest(
+            baseline=tuple(baseline or ()),
+            baseline_variant=baseline_variant,
+            subset=subset,
+            rule=rule_of(margin, max_cost_increase, None, ()),
+            project=project,
+            opik=opik,
+            grading=grading,
+            prices=prices,
+        )
+        until = Until(gate, max_attempts)
+    elif baseline:
+        raise typer.BadParameter("--baseline is for --until-decided; without it, `kilobench gate` compares.")
     request = BenchRequest(
         matrix=matrix,
         jobs=jobs,
@@ -93,12 +138,17 @@ def bench(
         opik=opik,
         project=project,
         report=report,
-        grading=Grading(key=reward, pass_at=pass_at),
+        grading=grading,
         prices=prices,
         history=tuple(history or ()),
         max_spend=max_spend,
+        until=until,
     )
     result = plan(request, Bars()) if dry_run else run_matrix(request, Bars())
+    if result.gate is not None:
+        from pipelines.gate.outputs import write_outputs
+
+        result = result.model_copy(update={"gate": write_outputs(result.gate, junit, summary, sys.stderr)})
     tell(result, show_bench, json=json)
     raise typer.Exit(result.exit_code)
 

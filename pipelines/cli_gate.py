@@ -30,6 +30,15 @@ def _limit(help_: str, default: str) -> typer.models.OptionInfo:
     return typer.Option(help=help_, metavar="SHARE", show_default=default, callback=_share)
 
 
+Margin = Annotated[
+    float,
+    typer.Option(help="How much lower the pass rate may be: 0.05 is 5 points.", metavar="SHARE", callback=_share),
+]
+MaxCostIncrease = Annotated[
+    float | None, _limit("How much dearer an attempt may be: 0.25 is a quarter.", "0.25, and then not required")
+]
+
+
 def gate(
     baseline: Annotated[
         list[str] | None,
@@ -43,13 +52,8 @@ def gate(
         str | None, _texts("Which variant of several in the candidate.", "NAME", "--candidate-variant")
     ] = None,
     subset: Annotated[Path | None, _texts("Only the tasks that this file names.", "FILE", "--subset")] = None,
-    margin: Annotated[
-        float,
-        typer.Option(help="How much lower the pass rate may be: 0.05 is 5 points.", metavar="SHARE", callback=_share),
-    ] = 0.05,
-    max_cost_increase: Annotated[
-        float | None, _limit("How much dearer an attempt may be: 0.25 is a quarter.", "0.25, and then not required")
-    ] = None,
+    margin: Margin = 0.05,
+    max_cost_increase: MaxCostIncrease = None,
     max_cost_to_complete_increase: Annotated[
         float | None, _limit("How much dearer a success may be.", "0.25, and then not required")
     ] = None,

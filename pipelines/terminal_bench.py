@@ -6,6 +6,7 @@ from rich.console import Console
 
 from pipelines.bench.results import BenchJob, BenchResult, Forecast, State
 from pipelines.terminal import line, show
+from pipelines.terminal_gate import show_gate
 from views import format as fmt
 
 
@@ -25,6 +26,8 @@ def show_bench(result: BenchResult, console: Console) -> None:
         console.print(line("# in all: ", _forecast(result.forecast)))
     if result.run is not None:
         show(result.run, console)
+    if result.gate is not None:
+        show_gate(result.gate, console)
     if result.dry_run:
         return
     if any(one.is_capped for one in result.jobs):

@@ -432,3 +432,56 @@ def test_harbors_own_command_line_works_word_for_word_with_the_plugin_on(tmp_pat
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "jobs" / "job" / "result.json").is_file()
     assert "to Opik: 1 traces" in done.stderr
+
+
+@pytest.mark.slow
+def test_attempts_are_added_until_the_gate_has_an_answer(tmp_path: Path, server: EmbeddedOpik) -> None:
+    write_tasks(tmp_path, ["one", "two"])
+    run(tmp_path, server.url, "-k", "3", given=("-m", MODELS[0]))
+    (baseline,) = (path.parent for path in tmp_path.glob("jobs/*/config.json"))
+    until = ("--until-decided", "--baseline", baseline, "--max-attempts", "3", "--margin", "0.7")
+    (tmp_path / "subset.toml").write_text('[[task]]\nname = "tiny/one"\n[[task]]\nname = "tiny/two"\n')
+
+    def ask(model: str) -> tuple[int, BenchResult]:
+        more = ("--subset", tmp_path / "subset.toml", "--summary", tmp_path / "summary.md")
+        return run(tmp_path, server.url, *until, *more, given=("-m", model))
+
+    # Of two tasks one attempt each shows nothing; with a second one, a drop of 70 points can be ruled out.
+    code, told = ask(MODELS[1])
+    assert told.gate is not None
+    assert (code, told.gate.decision, told.gate.look, told.gate.looks) == (0, "pass", 2, 3)
+    assert [(one.state, one.trials) for one in told.jobs] == [(State.FINISHED, 2)] * 2
+    assert "Pass" in (tmp_path / "summary.md").read_text()
+    # The same command again has the same answer, and runs nothing.
+    code, again = ask(MODELS[1])
+    assert (code, [one.exit_code for one in again.jobs]) == (0, [None, None])
+    assert again.gate is not None
+    assert again.gate.checks == told.gate.checks
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-m", "a/b", "-m", "a/c", "--baseline", "x", "--until-decided"), "takes one variant, and this matrix has 2"),
+        (("-m", "a/b", "-k", "2", "--baseline", "x", "--until-decided"), "one attempt at a time"),
+        (("-m", "a/b", "--until-decided"), "needs a --baseline"),
+        (("-m", "a/b", "--baseline", "x"), "--baseline is for --until-decided"),
+    ],
+)
+def test_what_no_gate_can_decide_is_refused(kilobench: Any, arguments: tuple[str, ...], said: str) -> None:
+    result = kilobench("bench", "-d", "d@1", "-a", "kilo", *arguments, "--dry-run")
+    assert result.code == 2
+    assert said in " ".join(result.err.split())
+
+
+def test_the_rounds_until_it_is_decided_are_jobs_of_their_own(kilobench: Any) -> None:
+    cells = ("-d", "d@1", "-a", "kilo", "-m", "a/b")
+    rounds = planned(kilobench, *cells, "--until-decided", "--baseline", "x", "--max-attempts", "4")
+    (whole,) = planned(kilobench, *cells).jobs
+    assert [one.job for one in rounds.jobs] == [f"{whole.job}-{number}" for number in range(1, 5)]
+
+
+def test_a_task_is_named_as_harbor_knows_it(tmp_path: Path) -> None:
+    (tmp_path / "subset.toml").write_text('[[task]]\nname = "org/one"\n[[task]]\nname = "two"\nchosen = false\n')
+    tasks = matrix_of(read_suite(SUITES / "model-vs-model.toml"), subset=tmp_path / "subset.toml").tasks
+    assert tasks.arguments()[-4:] == ("-i", "org/one", "-i", "one")

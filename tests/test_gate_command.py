@@ -13,13 +13,13 @@ from builder import JobBuilder, agent_step, user_step
 
 from adapter.jobs import read_job
 from adapter.prices import BUNDLED
-from pipelines.bench.matrix import subset_of
 from pipelines.cost import price_trial
 from pipelines.gate.attempts import side_of
 from pipelines.gate.baseline import write_baseline
 from pipelines.gate.results import GateResult, SavedBaseline
 from pipelines.notes import Notes
 from pipelines.read import read_trials
+from pipelines.subsets import subset_of
 
 MODEL = "openai/gpt-5-mini"
 TASKS = [f"task-{number:02d}" for number in range(12)]

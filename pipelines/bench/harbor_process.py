@@ -47,6 +47,11 @@ def shown(arguments: Sequence[str], program: Sequence[str] = _PROGRAM) -> str:
     return shlex.join([*program, *arguments])
 
 
+def project_of_jobs(project: str | None) -> str:
+    """The project that jobs are traced in: the one that was asked for, the configured one, else kilobench's."""
+    return project or os.environ.get("OPIK_PROJECT_NAME") or DEFAULT_PROJECT
+
+
 @contextmanager
 def harbors_environment(opik: str | None, project: str | None) -> Generator[dict[str, str]]:
     """The environment for `opik harbor`: with the address of an Opik that answers while the block runs.
@@ -59,7 +64,7 @@ def harbors_environment(opik: str | None, project: str | None) -> Generator[dict
         BadInputError: the address is none, or the configured Opik refuses the workspace or key.
         IncompleteError: nothing answers there.
     """
-    named = project or os.environ.get("OPIK_PROJECT_NAME") or DEFAULT_PROJECT
+    named = project_of_jobs(project)
     with connect(opik, named) as connection:
         config = connection.client.config
         found = os.environ | {

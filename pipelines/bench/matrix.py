@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import cast
 
 from adapter.errors import BadInputError
 from pipelines.bench.agents import Agent
+from pipelines.subsets import as_harbor_knows
 from views import format as fmt
 
 PLUGIN = "kilobench"
@@ -38,7 +37,8 @@ class Tasks:
     def arguments(self) -> tuple[str, ...]:
         """As `harbor run` takes it."""
         where = ("-d", self.dataset) if self.path is None else ("-p", str(self.path))
-        return (*(part for part in where if part is not None), *(part for name in self.subset for part in ("-i", name)))
+        wanted = dict.fromkeys(pattern for name in self.subset for pattern in as_harbor_knows(name))
+        return (*(part for part in where if part is not None), *(part for name in wanted for part in ("-i", name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,18 @@ class Matrix:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One variant of a matrix, and the job that runs it."""
+    """One variant of a matrix, and the job that runs it.
+
+    Attributes:
+        matrix: of which it is one.
+        round: which job of it this is, from 1, where attempts are added until it is decided; None for the only one.
+    """
 
     matrix: Matrix = field(repr=False)
     agent: Agent
     model: str | None
     effort: str | None
+    round: int | None = None
 
     @property
     def label(self) -> str:
@@ -112,7 +118,8 @@ class Planned:
         said |= {"attempts": one.attempts, "environment": one.environment, "extra": one.extra}
         digest = fmt.short_hash(json.dumps(said, sort_keys=True, default=str))
         # What tells variants apart stands before what is cut where a name is long.
-        return f"{fmt.slug(f'{self.label}-{one.tasks.label}')}-{digest}"
+        name = f"{fmt.slug(f'{self.label}-{one.tasks.label}')}-{digest}"
+        return name if self.round is None else f"{name}-{self.round}"
 
     def arguments(self, jobs: Path) -> list[str]:
         """What `harbor run` is given.
@@ -134,44 +141,3 @@ class Planned:
         )
         found += [part for option, value in options if value is not None for part in (option, str(value))]
         return [*found, "-y", *one.extra]
-
-
-def subset_of(path: Path) -> tuple[str, ...]:
-    """The names of tasks in a file: a text file has one a line, and what stands after `#` is a remark.
-
-    A `.toml` has a table `[[task]]` for each, as `kilobench select` writes it: `name`, whether it is `chosen` (it is
-    where nothing is said) and `why`; or a list `tasks` of names, or of such tables.
-
-    Raises:
-        BadInputError: it cannot be read, or names none.
-    """
-    is_toml = path.suffix.lower() == ".toml"
-    hint = "Write a table [[task]] with a name for each." if is_toml else "Write one task's name on each line."
-    try:
-        text = path.read_text(encoding="utf-8")
-        found = _in_toml(text) if is_toml else [line.partition("#")[0].strip() for line in text.splitlines()]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadInputError(f"--subset {path} cannot be read: {error}.", "Give a file of task names.") from error
-    if found is None:
-        raise BadInputError(f"--subset {path} is no list of tasks.", hint)
-    names = tuple(dict.fromkeys(name for name in found if name))
-    if not names:
-        raise BadInputError(f"--subset {path} names no task.", hint)
-    return names
-
-
-def _in_toml(text: str) -> list[str] | None:
-    """The names of the chosen tasks; None where an entry has no name, or `chosen` is neither true nor false."""
-    value = cast("dict[str, object]", tomllib.loads(text))
-    found: list[str] = []
-    for listed in (value.get("task", []), value.get("tasks", [])):
-        if not isinstance(listed, list):
-            return None
-        for one in cast("list[object]", listed):
-            table = cast("dict[str, object]", one) if isinstance(one, dict) else {"name": one}
-            name, is_chosen = table.get("name"), table.get("chosen", True)
-            if not isinstance(name, str) or not isinstance(is_chosen, bool):
-                return None
-            if is_chosen:
-                found.append(name.strip())
-    return found

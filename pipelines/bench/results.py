@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from adapter.errors import ExitCode
+from pipelines.gate.results import GateResult
 from pipelines.results import RunResult
 
 
@@ -65,13 +66,14 @@ class BenchJob(_Result):
 class BenchResult(_Result):
     """A matrix: its jobs, and what `kilobench run` said of all of them, with the comparisons; None for a dry run.
 
-    `max_spend` is the cap, in US dollars, if there was one. `forecast` is of all that is left of the matrix; None
-    where it is run.
+    `gate` is what a gate said last, where one was to decide. `max_spend` is the cap, in US dollars, if there was one.
+    `forecast` is of all that is left of the matrix; None where it is run.
     """
 
     dry_run: bool
     jobs: tuple[BenchJob, ...]
     max_spend: float | None = None
     run: RunResult | None
+    gate: GateResult | None = None
     forecast: Forecast | None = None
     exit_code: ExitCode

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapter.errors import BadInputError, ExitCode, IncompleteError, KilobenchError
 from adapter.prices import PriceBook
 from adapter.status import BY_REWARD, Grading
 from pipelines.bench.forecast import Spent, forecast, tasks_of, together
-from pipelines.bench.harbor_process import harbors_environment, run_harbor
+from pipelines.bench.harbor_process import harbors_environment, project_of_jobs, run_harbor
 from pipelines.bench.history import history
 from pipelines.bench.job_state import arguments, kept_usd, look_at, put_aside, to_try_again
 from pipelines.bench.matrix import Matrix, Planned
 from pipelines.bench.purse import Purse
 from pipelines.bench.results import BenchJob, BenchResult, Forecast, State
+from pipelines.bench.until import Until
+from pipelines.gate.results import GateResult
 from pipelines.progress import Bars
 from pipelines.run import Options, run
 
@@ -35,6 +37,7 @@ class BenchRequest:
         prices: the user's own prices.
         history: more folders of jobs for the forecast, beside `jobs`.
         max_spend: what the whole matrix may cost, in US dollars, with what was spent on it before; None for no cap.
+        until: the gate that is asked after each attempt; None where the matrix is run as it is.
     """
 
     matrix: Matrix
@@ -47,6 +50,7 @@ class BenchRequest:
     prices: Path | None = None
     history: tuple[Path, ...] = ()
     max_spend: float | None = None
+    until: Until | None = None
 
 
 def plan(request: BenchRequest, bars: Bars) -> BenchResult:
@@ -58,7 +62,7 @@ def plan(request: BenchRequest, bars: Bars) -> BenchResult:
     past = history(request.jobs, request.history, PriceBook.of(request.prices), bars)
     jobs: list[BenchJob] = []
     forecasts: list[Forecast] = []
-    for one in request.matrix.jobs():
+    for one in _planned(request):
         found = look_at(one, request.jobs)
         forecasts.append(forecast(one, past, _left(one, found, past)))
         jobs.append(found.model_copy(update={"forecast": forecasts[-1]}))
@@ -77,33 +81,72 @@ def _left(one: Planned, found: BenchJob, past: list[Spent]) -> int | None:
 def bench(request: BenchRequest, bars: Bars) -> BenchResult:
     """Runs the matrix, as far as it is not run yet, and compares its variants.
 
+    Where a gate is to decide, the one variant gets an attempt at each task, the gate is asked, and so on until it has
+    an answer, or the attempts that were planned are used up.
+
     Raises:
         BadInputError: what was given cannot be used, or no trial was run.
         IncompleteError: Opik does not answer or refuses; the same command takes it up again.
     """
-    planned = request.matrix.jobs()
+    planned = _planned(request)
     purse = None
     if request.max_spend is not None:
         book = PriceBook.of(request.prices)
         past = history(request.jobs, request.history, book, bars)
         purse = Purse(request.max_spend, planned, request.jobs, past, book)
-    with harbors_environment(request.opik, request.project) as environment:
-        done = [_run(one, request, environment, purse) for one in planned]
-        there = [one.folder for one in done if one.trials]
-        if not there:
-            raise _nothing_ran(done, request.max_spend)
-        options = Options(
+    project = project_of_jobs(request.project)
+    done: list[BenchJob] = []
+    answer: GateResult | None = None
+    for one in planned:
+        with harbors_environment(request.opik, request.project) as environment:
+            done.append(_run(one, request, environment, purse))
+        if request.until is not None:
+            if done[-1].state is not State.FINISHED:
+                break
+            answer = request.until.ask([each.folder for each in done], bars)
+            if answer.decision != "inconclusive":
+                break
+    there = [one.folder for one in done if one.trials]
+    if not there:
+        raise _nothing_ran(done, request.max_spend)
+    came = run(
+        Options(
             paths=tuple(there),
-            project=environment["OPIK_PROJECT_NAME"],
+            project=project,
             opik=request.opik,
             report=request.report,
             grading=request.grading,
             prices=request.prices,
-        )
-    came = run(options, bars)
+        ),
+        bars,
+    )
     is_open = any(one.state is not State.FINISHED or one.is_capped for one in done)
-    code = ExitCode.INCOMPLETE if is_open else came.exit_code
-    return BenchResult(dry_run=False, jobs=tuple(done), max_spend=request.max_spend, run=came, exit_code=code)
+    code = came.exit_code if answer is None else answer.exit_code
+    return BenchResult(
+        dry_run=False,
+        jobs=tuple(done),
+        max_spend=request.max_spend,
+        run=came,
+        gate=answer,
+        exit_code=ExitCode.INCOMPLETE if is_open else code,
+    )
+
+
+def _planned(request: BenchRequest) -> list[Planned]:
+    """The jobs of the matrix, or those of the one variant that a gate is asked about."""
+    jobs = request.matrix.jobs()
+    if request.until is None:
+        return jobs
+    if len(jobs) > 1:
+        raise BadInputError(
+            f"--until-decided takes one variant, and this matrix has {len(jobs)}.", "Name one agent and one model."
+        )
+    if request.matrix.attempts > 1:
+        raise BadInputError(
+            f"--until-decided adds one attempt at a time, and -k {request.matrix.attempts} asks for more.",
+            "Leave -k out, and say with --max-attempts how many there may be.",
+        )
+    return [replace(jobs[0], round=number) for number in range(1, request.until.most + 1)]
 
 
 def _nothing_ran(done: list[BenchJob], cap: float | None) -> KilobenchError:

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from adapter.errors import BadInputError
 from pipelines.bench.agents import agent_of
-from pipelines.bench.matrix import Matrix, Tasks, subset_of
+from pipelines.bench.matrix import Matrix, Tasks
+from pipelines.subsets import subset_of
 
 
 class Suite(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from adapter.errors import BadInputError
 from adapter.trial import Status, Variant
+from pipelines.subsets import is_named
 from views import metrics
 from views.gate_pairs import Side
 
@@ -134,7 +134,7 @@ def chosen(names: Sequence[str], baseline: GateSide, candidate: GateSide, where:
         BadInputError: neither side tried one of them.
     """
     known = baseline.side.tried | candidate.side.tried
-    found = {name: [one for one in known if fnmatch.fnmatchcase(one, name)] for name in names}
+    found = {name: [one for one in known if is_named(one, name)] for name in names}
     unknown = [name for name, several in found.items() if not several]
     if unknown:
         raise BadInputError(

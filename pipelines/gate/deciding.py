@@ -16,7 +16,6 @@ from adapter.opik_store import OpikStore
 from adapter.prices import PriceBook
 from adapter.status import BY_REWARD, Grading
 from pipelines.alone import alone
-from pipelines.bench.matrix import subset_of
 from pipelines.compare import variants_by_dataset
 from pipelines.gate.attempts import GateSide, check_alike, chosen
 from pipelines.gate.baseline import write_baseline
@@ -27,6 +26,7 @@ from pipelines.live import DEFAULT_PROJECT, project_of
 from pipelines.progress import Bars
 from pipelines.results import SavedComparison
 from pipelines.saved_views import save_views
+from pipelines.subsets import subset_of
 from pipelines.written import Written
 from views import format as fmt
 from views.comparisons import compare
@@ -205,7 +205,11 @@ def headline(decided: Decided) -> str:
 
 
 def next_command(request: GateRequest, decided: Decided, candidate: GateSide) -> str | None:
-    """The command that would go on until it is decided; None where it is decided, or where attempts would not help."""
+    """The command that would go on until it is decided; None where it is decided, or where attempts would not help.
+
+    It begins anew: this look had the whole error for itself, and attempts that were looked at so cannot be part of a
+    series of looks that share it.
+    """
     helps = decided.needed_attempts is not None or _open(decided.checks)
     if decided.decision != "inconclusive" or not helps:
         return None
@@ -214,10 +218,13 @@ def next_command(request: GateRequest, decided: Decided, candidate: GateSide) ->
     # Only a registry's dataset has a version; else it is a folder of tasks.
     where = ("-d", f"{one.dataset}@{one.versions[0]}") if len(one.versions) == 1 else ("-p", one.dataset)
     words = ["kilobench", "bench", *where, "-a", known]
+    rule = request.rule
     options: Mapping[str, object] = {
         "-m": variant.model_name,
         "--effort": variant.effort,
         "--subset": request.subset,
+        "--margin": None if rule.margin == DEFAULT_RULE.margin else f"{rule.margin:g}",
+        "--max-cost-increase": f"{rule.max_cost_increase:g}" if "cost_usd" in rule.asked else None,
     }
     words += [str(part) for name, value in options.items() if value is not None for part in (name, value)]
     words += [part for given in request.baseline for part in ("--baseline", given)]
