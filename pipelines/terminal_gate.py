@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.gate.outputs import allowed, amount, excluded, harmless, interval
+from pipelines.gate.outputs import amount, excluded, harmless, interval, limit
 from pipelines.gate.results import GateResult, SavedBaseline
 from pipelines.terminal import line
 from views import format as fmt
@@ -57,23 +57,25 @@ def show_gate(result: GateResult | SavedBaseline, console: Console) -> None:
 
 
 def _table(result: GateResult) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("check", no_wrap=True)
-    for heading in ("baseline", "candidate", "difference", "bounds"):
+    is_short = any(not one.required for one in result.checks)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption="* not required" if is_short else None)
+    table.caption_justify = "left"
+    table.add_column("check", overflow="fold")
+    for heading in ("baseline", "candidate", "difference", "bounds", "limit"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("allowed", overflow="fold")
-    table.add_column("decision", overflow="fold")
+    table.add_column("decision", no_wrap=True)
     for one in result.checks:
-        decision = one.decision if one.required else f"{one.decision} (not required)"
         cells = (
             METRIC_NAMES[one.metric].name,
             amount(one, one.baseline),
             amount(one, one.candidate),
             amount(one, one.difference, is_increase=True),
             interval(one),
-            allowed(one),
+            limit(one),
         )
-        table.add_row(*map(Text, cells), Text(decision, _COLOURS[one.decision] if one.required else ""))
+        is_loud = one.required or one.decision == "regression"
+        decision = one.decision if one.required else f"{one.decision} *"
+        table.add_row(*map(Text, cells), Text(decision, _COLOURS[one.decision] if is_loud else ""))
     return table
 
 

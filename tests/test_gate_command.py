@@ -174,8 +174,10 @@ def test_a_job_that_has_no_end_passes_nothing(kilobench: Any, tmp_path: Path, go
 def test_an_inconclusive_gate_says_what_would_go_on(kilobench: Any, tmp_path: Path, good: Path, same: Path) -> None:
     subset = tmp_path / "some of it.txt"
     subset.write_text("task-0*\n")
-    found = told(gate(kilobench, good, same, "--subset", subset))
+    summary = tmp_path / "summary.md"
+    found = told(gate(kilobench, good, same, "--subset", subset, "--summary", summary))
     assert (found.decision, found.tasks) == ("inconclusive", 10)
+    assert f"```sh\n{found.next_command}\n```" in summary.read_text()
     assert found.needed_attempts is not None
     words = shlex.split(found.next_command or "")
     assert words[:2] == ["kilobench", "bench"]

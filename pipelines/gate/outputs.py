@@ -28,26 +28,27 @@ _COMMAND = re.compile(r"::|##\[")
 
 def amount(check: Check, value: float | None, *, is_increase: bool = False) -> str:
     """A number of a check as people read it: costs as dollars and their increase in percent, shares in points."""
-    if check.metric in ("cost_usd", "cost_to_complete_usd"):
-        if not is_increase:
-            return fmt.money(value)
-        return fmt.UNKNOWN if value is None else f"{'−' if value < 0 else '+'}{fmt.percent(abs(value))}"
-    return fmt.difference(value, fmt.points) if is_increase else fmt.percent(value)
+    if is_increase:
+        return fmt.difference(value, _form(check))
+    return fmt.money(value) if _is_cost(check) else fmt.percent(value)
 
 
-def allowed(check: Check) -> str:
-    """The threshold of a check in words."""
-    if check.metric == "pass_rate":
-        return f"at most {fmt.points(check.threshold)} lower"
-    shown = amount(check, check.threshold, is_increase=True).lstrip("+")
-    return f"at most {shown} more"
+def limit(check: Check) -> str:
+    """The threshold of a check as the change that it is: `−5.0 pp`, `+25.0 %`."""
+    return amount(check, -check.threshold if check.metric == "pass_rate" else check.threshold, is_increase=True)
 
 
 def interval(check: Check) -> str:
     """Both bounds of a check."""
-    if check.low is None and check.high is None:
-        return fmt.UNKNOWN
-    return " to ".join(amount(check, bound, is_increase=True) for bound in (check.low, check.high))
+    return fmt.interval(check.low, check.high, _form(check), signed=True)
+
+
+def _form(check: Check) -> fmt.Form:
+    return fmt.percent if _is_cost(check) else fmt.points
+
+
+def _is_cost(check: Check) -> bool:
+    return check.metric in ("cost_usd", "cost_to_complete_usd")
 
 
 def said(check: Check) -> str:
@@ -56,7 +57,7 @@ def said(check: Check) -> str:
     reason = f" ({check.reason})" if check.reason else ""
     return (
         f"{name}: {check.decision}: {amount(check, check.baseline)} to {amount(check, check.candidate)}, "
-        f"{amount(check, check.difference, is_increase=True)}, bounds {interval(check)}, {allowed(check)}{reason}"
+        f"{amount(check, check.difference, is_increase=True)}, bounds {interval(check)}, limit {limit(check)}{reason}"
     )
 
 
@@ -112,12 +113,12 @@ def summary(result: GateResult) -> str:
             escaped(amount(one, one.candidate)),
             escaped(amount(one, one.difference, is_increase=True)),
             escaped(interval(one)),
-            escaped(allowed(one)),
+            escaped(limit(one)),
             escaped(_MARKS[one.decision] + (f" ({one.reason})" if one.reason else "")),
         )
         for one in result.checks
     ]
-    head = ("Check", "Baseline", "Candidate", "Difference", "Bounds", "Allowed", "Decision")
+    head = ("Check", "Baseline", "Candidate", "Difference", "Bounds", "Limit", "Decision")
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
     parts = [
         f"### Gate: {_MARKS[result.decision]}",
@@ -131,10 +132,17 @@ def summary(result: GateResult) -> str:
         more = f" and {len(result.left_out) - _MOST_TASKS} more" if len(result.left_out) > _MOST_TASKS else ""
         parts.append(f"Tasks that are not compared: {len(result.left_out)}: {', '.join(named)}{more}")
     if result.next_command is not None:
-        parts.append(f"To go on: {code(result.next_command)}")
+        parts.append(f"To go on:\n\n{_fenced(result.next_command)}")
     parts += [f"[Saved view]({view.url})" for one in result.comparisons for view in one.dashboards]
     parts.append(f"<details><summary>The rule</summary>\n\n{escaped(result.rule)}\n\n</details>")
     return "\n\n".join(parts) + "\n"
+
+
+def _fenced(command: str) -> str:
+    """A command as a block of code, whole, so that it can be copied; nothing in it can end the block."""
+    longest = max((len(run) for run in re.findall("`+", command)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}sh\n{fmt.one_line(command)}\n{fence}"
 
 
 def _excluded(result: GateResult) -> list[str]:
