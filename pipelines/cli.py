@@ -23,6 +23,7 @@ from pipelines import (
 )
 from pipelines.cli_options import (
     AllowUnequal,
+    EngineName,
     Jobs,
     Json,
     Opik,
@@ -32,7 +33,9 @@ from pipelines.cli_options import (
     Project,
     Report,
     Reward,
+    Scheduler,
     Tables,
+    Workers,
     printing,
 )
 
@@ -69,12 +72,16 @@ def run(
     prices: Prices = None,
     no_judge: Annotated[bool, typer.Option("--no-judge", help="Do not judge the steps.")] = False,
     allow_unequal: AllowUnequal = False,
+    engine: EngineName = "local",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Read, price, upload, judge and compare finished Harbor jobs, and save the comparisons as views in Opik."""
     from rich.console import Console
 
     from adapter.status import Grading
+    from pipelines.engine.choice import engine_of
     from pipelines.progress import Bars
     from pipelines.run import Options
     from pipelines.run import run as run_all
@@ -92,7 +99,8 @@ def run(
         prices=prices,
         allow_unequal=allow_unequal,
     )
-    result = run_all(options, Bars())
+    with engine_of(engine, scheduler, workers) as working:
+        result = run_all(options, Bars(), working)
     with printing("Everything was done, but the output could not be written"):
         if json:
             typer.echo(result.model_dump_json())
@@ -110,6 +118,9 @@ def inspect(
     reward: Reward = None,
     pass_at: PassAt = 1.0,
     prices: Prices = None,
+    engine: EngineName = "local",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Show what was read, trial by trial, with what the reader noticed; nothing is uploaded or kept."""
@@ -117,20 +128,22 @@ def inspect(
 
     from adapter.prices import PriceBook
     from adapter.status import Grading
+    from pipelines.engine.choice import engine_of
     from pipelines.inspect import Inspection, write_json
     from pipelines.progress import Bars
     from pipelines.terminal_inspect import show
 
-    inspection = Inspection.of(jobs, Grading(key=reward, pass_at=pass_at), PriceBook.of(prices))
     is_terminal = sys.stdout.isatty()
-    with printing("The output could not be written"):
-        if json:
-            # Bars and rows would run into each other on one screen.
-            write_json(inspection, Bars(quiet=is_terminal), sys.stdout)
-        else:
-            # A row stays one line where it is piped, unless COLUMNS says how wide it may be.
-            wide = None if is_terminal or "COLUMNS" in os.environ else _ONE_LINE
-            show(inspection, Bars(), Console(width=wide))
+    with engine_of(engine, scheduler, workers) as working:
+        inspection = Inspection.of(jobs, Grading(key=reward, pass_at=pass_at), PriceBook.of(prices), working)
+        with printing("The output could not be written"):
+            if json:
+                # Bars and rows would run into each other on one screen.
+                write_json(inspection, Bars(quiet=is_terminal), sys.stdout)
+            else:
+                # A row stays one line where it is piped, unless COLUMNS says how wide it may be.
+                wide = None if is_terminal or "COLUMNS" in os.environ else _ONE_LINE
+                show(inspection, Bars(), Console(width=wide))
     raise typer.Exit(inspection.finish())
 
 
@@ -171,6 +184,9 @@ def cost(
     no_judge: Annotated[
         bool, typer.Option("--no-judge", help="Do not judge the steps: what was wasted is not known then.")
     ] = False,
+    engine: EngineName = "local",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Show where the money went: by step, LLM call, trial, variant or kind of task; nothing is uploaded or kept."""
@@ -181,6 +197,7 @@ def cost(
     from adapter.status import Grading
     from pipelines.cost_command import cost as tell_cost
     from pipelines.costing import Request
+    from pipelines.engine.choice import engine_of
     from pipelines.progress import Bars
 
     if export is not None and by not in (None, "variant"):
@@ -201,10 +218,10 @@ def cost(
     )
     is_terminal = sys.stdout.isatty()
     codes: list[ExitCode] = []
-    with printing("The output could not be written"):
+    with engine_of(engine, scheduler, workers) as working, printing("The output could not be written"):
         # Bars and rows would run into each other on one screen.
         console = Console(width=None if is_terminal else 120)
-        codes.append(tell_cost(request, Bars(quiet=is_terminal), sys.stdout, console))
+        codes.append(tell_cost(request, Bars(quiet=is_terminal), sys.stdout, console, working))
     if not codes and tables is not None:
         raise IncompleteError("The output was closed before all was read: no table was written.", "Read all of it.")
     raise typer.Exit(codes[0] if codes else ExitCode.DONE)
@@ -218,6 +235,9 @@ def upload(
     reward: Reward = None,
     pass_at: PassAt = 1.0,
     prices: Prices = None,
+    engine: EngineName = "local",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Store the trials of finished Harbor jobs in Opik: traces, costs, experiments and their scores."""
@@ -225,11 +245,14 @@ def upload(
 
     from adapter.prices import PriceBook
     from adapter.status import Grading
+    from pipelines.engine.choice import engine_of
     from pipelines.progress import Bars
     from pipelines.terminal_stored import show_upload
     from pipelines.upload_jobs import upload_jobs
 
-    result = upload_jobs(jobs, project, opik, Grading(key=reward, pass_at=pass_at), Bars(), PriceBook.of(prices))
+    grading, book = Grading(key=reward, pass_at=pass_at), PriceBook.of(prices)
+    with engine_of(engine, scheduler, workers) as working:
+        result = upload_jobs(jobs, project, opik, grading, Bars(), book, working)
     with printing("Everything was stored, but the output could not be written"):
         if json:
             typer.echo(result.model_dump_json())

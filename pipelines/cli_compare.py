@@ -7,7 +7,22 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipelines.cli_options import AllowUnequal, Json, Opik, Pages, PassAt, Prices, Project, Report, Reward, Tables, tell
+from pipelines.cli_options import (
+    AllowUnequal,
+    EngineName,
+    Json,
+    Opik,
+    Pages,
+    PassAt,
+    Prices,
+    Project,
+    Report,
+    Reward,
+    Scheduler,
+    Tables,
+    Workers,
+    tell,
+)
 
 
 def compare(
@@ -49,11 +64,15 @@ def compare(
     reward: Reward = None,
     pass_at: PassAt = 1.0,
     prices: Prices = None,
+    engine: EngineName = "local",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Compare models, versions, agents and efforts, from job folders or from Opik, and save each comparison there."""
     from adapter.status import Grading
     from pipelines.comparing import CompareRequest, Files, compare_all
+    from pipelines.engine.choice import engine_of
     from pipelines.progress import Bars
     from pipelines.terminal_compare import show
 
@@ -68,6 +87,7 @@ def compare(
         grading=Grading(key=reward, pass_at=pass_at),
         prices=prices,
     )
-    result = compare_all(request, Bars())
+    with engine_of(engine, scheduler, workers) as working:
+        result = compare_all(request, Bars(), working)
     tell(result, show, json=json)
     raise typer.Exit(result.exit_code)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli_options import (
+    EngineName,
     Json,
     JudgeApiBase,
     MaxSpend,
@@ -17,6 +18,8 @@ from pipelines.cli_options import (
     Project,
     Report,
     Reward,
+    Scheduler,
+    Workers,
     tell,
     usd,
 )
@@ -59,11 +62,15 @@ def investigate(
     reward: Reward = None,
     pass_at: PassAt = 1.0,
     prices: Prices = None,
+    engine: EngineName = "local",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Find the step at which failing runs went wrong, each against a run of its task that passed."""
     from adapter.status import Grading
     from pipelines.cause_judging import CauseJudge
+    from pipelines.engine.choice import engine_of
     from pipelines.investigate import InvestigateRequest
     from pipelines.investigate import investigate as find_out
     from pipelines.progress import Bars
@@ -84,6 +91,7 @@ def investigate(
         report=report,
         judge=judge,
     )
-    result = find_out(request, Bars())
+    with engine_of(engine, scheduler, workers) as working:
+        result = find_out(request, Bars(), working)
     tell(result, show, json=json)
     raise typer.Exit(result.exit_code)

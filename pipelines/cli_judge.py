@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_options import Json, JudgeApiBase, MaxSpend, Opik, PassAt, Prices, Reward, tell, usd
+from pipelines.cli_options import (
+    EngineName,
+    Json,
+    JudgeApiBase,
+    MaxSpend,
+    Opik,
+    PassAt,
+    Prices,
+    Reward,
+    Scheduler,
+    Workers,
+    tell,
+    usd,
+)
 
 _DEFAULT_WINDOW = 15
 """`judges.transcript.windows.DEFAULT_WINDOW`: the help text must not load the judges."""
@@ -109,6 +122,9 @@ def judge(
     prices: Prices = None,
     reward: Reward = None,
     pass_at: PassAt = 1.0,
+    engine: EngineName = "local",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
     json: Json = False,
 ) -> None:
     """Judge steps by rules, and by models where some are named: trials in job folders, or those that Opik holds.
@@ -171,10 +187,12 @@ def judge(
         submitted = submit(request, Bars())
         tell(submitted, show_batch, json=json)
         raise typer.Exit(submitted.exit_code)
+    from pipelines.engine.choice import engine_of
     from pipelines.judging import judge as judge_all
     from pipelines.terminal_judge import show_judge
 
-    result = judge_all(request, Bars())
+    with engine_of(engine, scheduler, workers) as working:
+        result = judge_all(request, Bars(), engine=working)
     tell(result, show_judge, json=json)
     raise typer.Exit(result.exit_code)
 

@@ -107,6 +107,20 @@ MaxSpend = Annotated[
     str,
     typer.Option(help="What the models may cost together, in US dollars.", metavar="USD|none", callback=_cap),
 ]
+EngineName = Annotated[
+    Literal["local", "dask"],
+    typer.Option("--engine", help="What works on the trials: processes of this machine, or Dask's workers."),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="The address of Dask's scheduler.", metavar="ADDRESS", show_default="a cluster of this machine's own"
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(help="How many processes work on this machine.", metavar="N", min=1, show_default="its processors"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 

@@ -18,6 +18,7 @@ from pipelines.all_tables import all_tables
 from pipelines.alone import alone
 from pipelines.compare import save_scores, variants_by_dataset
 from pipelines.compare_results import CompareResult
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.folders import writing_to
 from pipelines.gather import Gathered, gather_jobs, gather_stored
 from pipelines.known_errors import known_errors
@@ -110,8 +111,13 @@ class CompareRequest:
         self.files.check()
 
 
-def compare_all(request: CompareRequest, bars: Bars) -> CompareResult:
+def compare_all(request: CompareRequest, bars: Bars, engine: Engine = IN_PROCESS) -> CompareResult:
     """Makes every comparison, and saves it.
+
+    Args:
+        request: what was asked for.
+        bars: where progress is shown.
+        engine: what works on the trials of job folders.
 
     Raises:
         BadInputError: what was given cannot be used.
@@ -124,7 +130,7 @@ def compare_all(request: CompareRequest, bars: Bars) -> CompareResult:
     with connect(request.opik, project) as connection, alone(connection.address), bars.showing():
         store = OpikStore(connection, project)
         if jobs:
-            found = gather_jobs(jobs, request.grading, book, store, bars)
+            found = gather_jobs(jobs, request.grading, book, store, bars, engine)
         else:
             found = gather_stored(request.experiments, project, book, connection, bars)
         kinds = KINDS if request.by is None else (request.by,)

@@ -12,6 +12,7 @@ from adapter.errors import ExitCode
 from pipelines.cost_results import CostedTrial
 from pipelines.costed import Costed, costed_trial, trial_with_calls, trial_with_steps
 from pipelines.costing import Costing, Request
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.folders import writing_to
 from pipelines.progress import Bars
 from pipelines.terminal import line
@@ -29,7 +30,7 @@ _TRIALS: dict[str, Callable[[Costed], CostedTrial]] = {
 }
 
 
-def cost(request: Request, bars: Bars, out: TextIO, console: Console) -> ExitCode:
+def cost(request: Request, bars: Bars, out: TextIO, console: Console, engine: Engine = IN_PROCESS) -> ExitCode:
     """Reads jobs and prints where their money went.
 
     Args:
@@ -37,6 +38,7 @@ def cost(request: Request, bars: Bars, out: TextIO, console: Console) -> ExitCod
         bars: shows how far it is.
         out: where JSON is written.
         console: where everything else is.
+        engine: what reads the trials.
 
     Raises:
         BadInputError: what was given cannot be used.
@@ -44,7 +46,7 @@ def cost(request: Request, bars: Bars, out: TextIO, console: Console) -> ExitCod
     if request.tables is not None:
         with writing_to(request.tables, "--tables"):
             pass  # Better told now than after the work.
-    costing = Costing(request)
+    costing = Costing(request, engine)
     if costing.notes is not None and not request.is_of_trials:
         code = _tell_groups(request, costing, costing.notes, bars, out, console)
     else:

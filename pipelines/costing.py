@@ -21,6 +21,7 @@ from pipelines.cost import attribute
 from pipelines.cost.attribution import Attribution
 from pipelines.cost_results import CostTotals, Ending, Unpriced
 from pipelines.costed import Costed
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.inspect import Inspection
 from pipelines.judged import Judged, judged, wasted
 from pipelines.progress import Bars
@@ -74,13 +75,13 @@ class Costing:
         BadInputError: a path is no job and holds none, or the categories cannot be read.
     """
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, engine: Engine = IN_PROCESS) -> None:
         self._categories = load_categories(request.categories)
         self._judge = request.judge
         self._is_of_trials = request.is_of_trials
         self._prices: dict[str, None] = {}
         self._unpriced: dict[str, Unpriced] = {}
-        self.inspection = Inspection(find_jobs(list(request.paths)), request.grading, request.book)
+        self.inspection = Inspection(find_jobs(list(request.paths)), request.grading, request.book, engine=engine)
         self.notes: Notes | None = None
         if request.tables is not None or not request.is_of_trials:
             from pipelines.notes import DETAILS, Notes

@@ -14,6 +14,7 @@ from adapter.prices import PriceBook
 from adapter.status import Grading
 from adapter.trial import Variant
 from pipelines.cost import price_trial
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.experiments import Experiment
 from pipelines.judge_request import Which
 from pipelines.judged import judged
@@ -51,14 +52,16 @@ class Gathered:
     traces: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def gather_jobs(jobs: Sequence[Job], grading: Grading, book: PriceBook, store: OpikStore, bars: Bars) -> Gathered:
+def gather_jobs(
+    jobs: Sequence[Job], grading: Grading, book: PriceBook, store: OpikStore, bars: Bars, engine: Engine = IN_PROCESS
+) -> Gathered:
     """The trials of job folders, which are stored in Opik first where they are not there yet.
 
     Raises:
         BadInputError: no trial could be read, or none has the reward that was to decide.
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
     """
-    done = store_jobs(jobs, grading, store, bars, is_judged=True, details=DETAILS, book=book)
+    done = store_jobs(jobs, grading, store, bars, is_judged=True, details=DETAILS, book=book, engine=engine)
     names = [job.name for job in jobs]
     return Gathered(done.notes, done.experiments, names, done.skipped, done.written, retries_lost(jobs), done.traces)
 

@@ -18,6 +18,7 @@ from adapter.prices import BUNDLED, PriceBook
 from adapter.status import BY_REWARD, Grading
 from adapter.trial import Status, Trial
 from pipelines.cost import price_trial
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.findings import FindingCounter
 from pipelines.inspected import inspected
 from pipelines.progress import Bars
@@ -44,6 +45,7 @@ class Inspection:
         findings: what the reader noticed, by code.
         skipped: what is not among the trials.
         is_open: whether a trial has no end yet, or could not be read.
+        engine: what reads the trials.
     """
 
     jobs: list[Job]
@@ -56,6 +58,7 @@ class Inspection:
     findings: FindingCounter = field(default_factory=FindingCounter)
     skipped: list[Skipped] = field(default_factory=list[Skipped])
     is_open: bool = False
+    engine: Engine = IN_PROCESS
 
     def __post_init__(self) -> None:
         self._reward_keys = RewardKeys(self.grading.key)
@@ -68,18 +71,24 @@ class Inspection:
         return sum(steps for graded, steps in self._steps if standing[graded.key].regrade_of is None)
 
     @classmethod
-    def of(cls, paths: list[Path], grading: Grading = BY_REWARD, book: PriceBook = BUNDLED) -> Inspection:
+    def of(
+        cls,
+        paths: list[Path],
+        grading: Grading = BY_REWARD,
+        book: PriceBook = BUNDLED,
+        engine: Engine = IN_PROCESS,
+    ) -> Inspection:
         """The jobs at these paths, of which nothing was read yet.
 
         Raises:
             BadInputError: a path is no job and holds none.
         """
-        return cls(find_jobs(paths), grading, book)
+        return cls(find_jobs(paths), grading, book, engine=engine)
 
     def read(self, bars: Bars) -> Iterator[tuple[Trial, TrialCost]]:
         """Every trial with its cost, one after the other; only the last one is held."""
         advance = bars.stage("Read", "trials", sum(len(job.trials) for job in self.jobs))
-        for trial in read_trials(self.jobs, self.skipped, advance, self.grading):
+        for trial in read_trials(self.jobs, self.skipped, advance, self.grading, self.engine):
             cost = price_trial(trial, self.book)
             self._count(trial, cost)
             yield trial, cost

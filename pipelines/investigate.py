@@ -20,6 +20,7 @@ from adapter.status import BY_REWARD, Grading
 from pipelines.alone import alone
 from pipelines.cause_judging import CauseJudge, judge_causes
 from pipelines.courses import Courses, read_courses
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.folders import writing_to
 from pipelines.investigate_results import (
     CauseGroup,
@@ -91,8 +92,13 @@ class InvestigateRequest:
             raise BadInputError("--trial goes with neither --task nor --baseline.", "Give one of them.")
 
 
-def investigate(request: InvestigateRequest, bars: Bars) -> InvestigateResult:
+def investigate(request: InvestigateRequest, bars: Bars, engine: Engine = IN_PROCESS) -> InvestigateResult:
     """Finds out where failing runs went wrong.
+
+    Args:
+        request: what was asked for.
+        bars: where progress is shown.
+        engine: what works on the trials of job folders, and compares the runs.
 
     Raises:
         BadInputError: what was given cannot be used.
@@ -107,7 +113,7 @@ def investigate(request: InvestigateRequest, bars: Bars) -> InvestigateResult:
         skipped: list[Skipped] = []
         which = Which(project=project)
         if jobs:
-            done = store_jobs(jobs, request.grading, store, bars, is_judged=True, book=book)
+            done = store_jobs(jobs, request.grading, store, bars, is_judged=True, book=book, engine=engine)
             skipped += done.skipped
             which = Which(experiments=tuple(sorted({one.name for one in done.experiments})))
         courses = read_courses(which, connection, book, bars)
@@ -115,8 +121,8 @@ def investigate(request: InvestigateRequest, bars: Bars) -> InvestigateResult:
         choice = _choose(request, courses.runs)
         advance = bars.stage("Compare", "runs", len(choice.chosen))
         looked: list[Looked] = []
-        for one in choice.chosen:
-            looked.append(look(one))
+        for one in engine.map(look, choice.chosen):
+            looked.append(one)
             advance(1)
         judged: CauseJudging | None = None
         if request.judge is not None:

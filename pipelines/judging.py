@@ -19,6 +19,7 @@ from judges.criteria import in_force
 from judges.jury import Jury
 from judges.sampling import Chosen
 from pipelines.alone import alone
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.inspected import TokenCounts
 from pipelines.judge import judgement_of
 from pipelines.judge_choice import choose_trials, sample_result
@@ -82,13 +83,14 @@ def jury_of(request: JudgeRequest, criteria: Mapping[str, Criterion]) -> Jury:
 
 
 @contextmanager
-def opened(request: JudgeRequest, bars: Bars, *, keeps: bool) -> Generator[Opened]:
+def opened(request: JudgeRequest, bars: Bars, *, keeps: bool, engine: Engine = IN_PROCESS) -> Generator[Opened]:
     """Opens what the trials are read from.
 
     Args:
         request: what was asked for.
         bars: shows how far it is.
         keeps: whether the pass writes to an Opik, also where the trials are read from job folders.
+        engine: what reads those.
     """
     which = request.which
     project = which.project or DEFAULT_PROJECT
@@ -101,18 +103,21 @@ def opened(request: JudgeRequest, bars: Bars, *, keeps: bool) -> Generator[Opene
                 stack.enter_context(alone(connection.address))
         stack.enter_context(bars.showing())
         if jobs is not None:
-            yield Opened(FromJobs(jobs, Grading(request.reward, request.pass_at)), connection, project)
+            yield Opened(FromJobs(jobs, Grading(request.reward, request.pass_at), engine), connection, project)
         elif connection is not None:
             yield Opened(FromOpik(which, connection), connection, project)
 
 
-def judge(request: JudgeRequest, bars: Bars, batched: Batched | None = None) -> JudgeResult:
+def judge(
+    request: JudgeRequest, bars: Bars, batched: Batched | None = None, engine: Engine = IN_PROCESS
+) -> JudgeResult:
     """Judges trials. What is said of stored ones is written where they are, and every call of a model is kept.
 
     Args:
         request: what was asked for.
         bars: shows how far it is.
         batched: what batches of it answered, where it was submitted as such.
+        engine: what reads job folders; models are asked by this process.
 
     Raises:
         BadInputError: what was given cannot be used, or nothing of it is a trial.
@@ -122,7 +127,7 @@ def judge(request: JudgeRequest, bars: Bars, batched: Batched | None = None) -> 
     criteria = criteria_of(request)
     book = PriceBook.of(request.prices)
     keeps = bool(request.models) or not request.which.paths
-    with opened(request, bars, keeps=keeps) as where:
+    with opened(request, bars, keeps=keeps, engine=engine) as where:
         chosen = choose_trials(request, where.source, bars)
         advance = bars.stage("Judge", "trials", where.source.total if chosen is None else len(chosen.weights))
         trials = chosen_trials(where.source, chosen, advance)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -27,6 +28,52 @@ _SCHEMAS = {"steps": STEPS, "calls": CALLS, "actions": ACTIONS}
 
 DETAILS = tuple(_SCHEMAS)
 """The tables of what is below a trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is noted of each trial.
+
+    Attributes:
+        details: which of `DETAILS`.
+        categories: what decides a task's category.
+    """
+
+    details: tuple[str, ...] = ()
+    categories: Categories = field(default_factory=Categories)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A trial's row, and its rows in the tables of `DETAILS` that are wanted."""
+
+    row: TableRow
+    details: Mapping[str, list[TableRow]]
+
+
+def noted(
+    trial: Trial, cost: TrialCost, judged: Judged | None, wanted: Wanted, spent: Attribution | None = None
+) -> Noted:
+    """What is noted of a trial. A stage of one trial: see `pipelines.engine`.
+
+    Args:
+        trial: the trial.
+        cost: what it cost.
+        judged: what is said of its steps; None when it was not judged.
+        wanted: what is noted.
+        spent: where its money went, where that is at hand; it is found out where details are wanted.
+    """
+    if spent is None and wanted.details:
+        spent = attribute(trial, cost, wasted=wasted(trial, judged))
+    row = trial_row(trial, cost, judged, spent, wanted.categories.of(trial))
+    if spent is None:
+        return Noted(row, {})
+    rows = {
+        "steps": lambda: step_rows(trial, spent, judged),
+        "calls": lambda: call_rows(trial, spent),
+        "actions": lambda: action_rows(trial),
+    }
+    return Noted(row, {name: list(rows[name]()) for name in wanted.details})
 
 
 class Notes:
@@ -66,16 +113,30 @@ class Notes:
             judged: what is said of its steps; None when it was not judged.
             spent: where its money went, where that is at hand; it is found out where details are wanted.
         """
-        if spent is None and self._details:
-            spent = attribute(trial, cost, wasted=wasted(trial, judged))
-        self._rows.append(trial_row(trial, cost, judged, spent, self._categories.of(trial)))
+        self.take(trial, judged, noted(trial, cost, judged, self.wanted, spent))
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is noted of each trial."""
+        return Wanted(tuple(self._details), self._categories)
+
+    def take(self, trial: Trial, judged: Judged | None, found: Noted) -> None:
+        """Takes what was noted of a trial, wherever that was.
+
+        Args:
+            trial: the trial.
+            judged: what is said of its steps; None when it was not judged.
+            found: its rows.
+        """
+        self._rows.append(found.row)
         self._grades.append(Graded.of(trial))
         self.findings.add(trial)
         self.reward_keys.add(trial)
         if judged is not None:
             self.verdicts.add(judged.verdicts)
-        if spent is not None:
-            self._add_details(trial, spent, judged)
+        for name, columns in self._details.items():
+            for row in found.details.get(name, ()):
+                columns.add(row)
 
     def take_shares(self, traces: Mapping[str, Stored]) -> None:
         """Takes what models said of stored trials in place of what rules say: it is what Opik shows.
@@ -89,16 +150,6 @@ class Notes:
                 said = shares_by_models(trace)
                 shares = {name: value for name, (value, _) in said.items() if name in _SHARES}
                 row.update(flags(shares, {name: said[name][1] for name in shares}))
-
-    def _add_details(self, trial: Trial, spent: Attribution, judged: Judged | None) -> None:
-        rows = {
-            "steps": lambda: step_rows(trial, spent, judged),
-            "calls": lambda: call_rows(trial, spent),
-            "actions": lambda: action_rows(trial),
-        }
-        for name, columns in self._details.items():
-            for row in rows[name]():
-                columns.add(row)
 
     def standings(self) -> dict[str, Standing]:
         """How each trial counts, by its key, once all were noted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from adapter.errors import IncompleteError, UnreadableError
@@ -17,12 +18,14 @@ from adapter.status import Grading
 from adapter.trial import Trial
 from adapter.trial_attachments import trajectory_attachment
 from pipelines.cost import price_trial
-from pipelines.judge import Judgement, judge_trial, store_verdicts
+from pipelines.engine import IN_PROCESS, Engine
+from pipelines.judge import Judgement, store_verdicts
 from pipelines.live import LiveJob
 from pipelines.notes import Notes
 from pipelines.progress import Advance
-from pipelines.read import Skipped, place, read_folders, why_not
+from pipelines.read import Skipped, each_trial, place, why_not, without_trials
 from pipelines.refused import drain_refused
+from pipelines.trial_work import How, work
 from pipelines.upload import Priced, Uploaded, upload
 
 
@@ -39,6 +42,7 @@ class OneJob:
         notes: keeps what is needed of each trial once it is forgotten.
         skipped: is told of what cannot be read.
         book: where prices are looked up.
+        engine: what works on each trial before it is stored.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class OneJob:
         notes: Notes,
         skipped: list[Skipped],
         book: PriceBook = BUNDLED,
+        engine: Engine = IN_PROCESS,
     ) -> None:
         self._job = job
         self._grading = grading
@@ -58,6 +63,7 @@ class OneJob:
         self._notes = notes
         self._skipped = skipped
         self._book = book
+        self._engine = engine
         self._judgements: list[Judgement] = []
         self._folders: dict[str, Path] = {}
 
@@ -90,18 +96,20 @@ class OneJob:
         return uploaded
 
     def _trials(self, on_trial: Advance) -> Iterator[Priced]:
-        for folder, trial in read_folders(self._job, self._skipped, on_trial, self._grading):
-            reason = why_not(trial)
-            if reason is not None:
-                self._skipped.append(Skipped(trial.name, reason))
+        how = How(without_trials(self._job), self._grading, self._book, self._is_judged, self._notes.wanted)
+        working = partial(work, how)
+        for folder, done in each_trial(
+            self._job, self._skipped, on_trial, self._engine, working, lambda done: done.trial
+        ):
+            trial = done.trial
+            if done.cost is None or done.noted is None:
+                self._skipped.append(Skipped(trial.name, why_not(trial) or "It has no result."))
                 continue
             self._folders[trial_key(trial)] = folder
-            cost = price_trial(trial, self._book)
-            judgement = judge_trial(trial) if self._is_judged else None
-            if judgement is not None:
-                self._judgements.append(judgement)
-            self._notes.add(trial, cost, judgement)
-            yield trial, cost
+            if done.judgement is not None:
+                self._judgements.append(done.judgement)
+            self._notes.take(trial, done.judgement, done.noted)
+            yield trial, done.cost
 
     def _again(self, key: str) -> Priced:
         folder = self._folders[key]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from adapter.errors import UnreadableError
@@ -13,6 +14,7 @@ from adapter.jobs import Job, folder_name
 from adapter.redact import redact_text
 from adapter.status import BY_REWARD, Grading
 from adapter.trial import Severity, Status, Trial
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.progress import Advance
 
 
@@ -32,46 +34,70 @@ class Skipped:
 
 
 def read_trials(
-    jobs: Iterable[Job], skipped: list[Skipped], advance: Advance, grading: Grading = BY_REWARD
+    jobs: Iterable[Job],
+    skipped: list[Skipped],
+    advance: Advance,
+    grading: Grading = BY_REWARD,
+    engine: Engine = IN_PROCESS,
 ) -> Iterator[Trial]:
     """The trials of the jobs, one after the other, without the secrets that stood in them.
 
-    Only the one that was yielded last is held: its texts may be megabytes.
+    Only the one that was yielded last is held, and the few that the engine has ready: texts may be megabytes.
 
     Args:
         jobs: the jobs to read.
         skipped: is told of what cannot be read.
         advance: is told of each trial that was looked at.
         grading: what decides whether a trial passed.
+        engine: what reads them.
     """
     for job in jobs:
-        for _, trial in read_folders(job, skipped, advance, grading):
+        reading = partial(read_one, without_trials(job), grading)
+        for _, trial in each_trial(job, skipped, advance, engine, reading, lambda trial: trial):
             yield trial
 
 
-def read_folders(
-    job: Job, skipped: list[Skipped], advance: Advance, grading: Grading = BY_REWARD
-) -> Iterator[tuple[Path, Trial]]:
-    """The trials of one job, each with its folder: the trial's own name may be another, without a secret.
+def without_trials(job: Job) -> Job:
+    """The job as each of its trials is read by it: what is sent along with one of ten thousand is short."""
+    return replace(job, trials=(), left_out=(), findings=())
+
+
+def read_one(job: Job, grading: Grading, folder: Path) -> Trial | str:
+    """A trial; the reason where it cannot be read. A stage of one trial: see `pipelines.engine`."""
+    try:
+        return read_trial(job, folder, grading)
+    except UnreadableError as error:
+        return str(error)
+
+
+def each_trial[R](
+    job: Job,
+    skipped: list[Skipped],
+    advance: Advance,
+    engine: Engine,
+    function: Callable[[Path], R | str],
+    trial_of: Callable[[R], Trial],
+) -> Iterator[tuple[Path, R]]:
+    """What a function makes of each trial of one job, with its folder: a trial's own name may be without a secret.
 
     Args:
         job: the job to read.
         skipped: is told of what cannot be read.
         advance: is told of each trial that was looked at.
-        grading: what decides whether a trial passed.
+        engine: what does it.
+        function: of a trial's folder; it gives the reason where that cannot be read.
+        trial_of: the trial in a result.
     """
     skipped.extend(_about(job))
     seen: dict[str, Path] = {}
-    for folder in job.trials:
+    for folder, found in zip(job.trials, engine.map(function, job.trials), strict=True):
         name = place(job, folder)
-        try:
-            trial = read_trial(job, folder, grading)
-        except UnreadableError as error:
-            skipped.append(Skipped(name, str(error)))
+        if isinstance(found, str):
+            skipped.append(Skipped(name, found))
         else:
-            first = seen.setdefault(trial.trial_id, folder)
+            first = seen.setdefault(trial_of(found).trial_id, folder)
             if first == folder:
-                yield folder, trial
+                yield folder, found
             else:
                 skipped.append(Skipped(name, f"It has the id of {place(job, first)}: a copy?", is_open=False))
         advance(1)

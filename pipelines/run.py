@@ -17,6 +17,7 @@ from adapter.status import BY_REWARD, Grading
 from pipelines.all_tables import all_tables
 from pipelines.alone import alone
 from pipelines.compare import save_scores, variants_by_dataset
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.folders import writing_to
 from pipelines.known_errors import known_errors
 from pipelines.live import project_of
@@ -63,8 +64,13 @@ class Options:
     allow_unequal: bool = False
 
 
-def run(options: Options, bars: Bars) -> RunResult:
+def run(options: Options, bars: Bars, engine: Engine = IN_PROCESS) -> RunResult:
     """Does the whole job.
+
+    Args:
+        options: what was told.
+        bars: where progress is shown.
+        engine: what works on each trial before it is stored.
 
     Raises:
         BadInputError: what was given cannot be used.
@@ -87,6 +93,7 @@ def run(options: Options, bars: Bars) -> RunResult:
             is_judged=options.judge,
             details=() if options.tables is None and options.report is None else DETAILS,
             book=book,
+            engine=engine,
         )
         notes, written = done.notes, done.written
         standing = notes.standings()

@@ -10,6 +10,7 @@ from adapter.jobs import Job
 from adapter.opik_store import OpikStore
 from adapter.prices import BUNDLED, PriceBook
 from adapter.status import Grading
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.experiments import Experiment
 from pipelines.notes import Notes
 from pipelines.one_job import OneJob
@@ -58,6 +59,7 @@ def store_jobs(
     is_judged: bool,
     details: Collection[str] = (),
     book: PriceBook = BUNDLED,
+    engine: Engine = IN_PROCESS,
 ) -> StoredJobs:
     """Reads, prices, judges and uploads the jobs, one after the other.
 
@@ -69,6 +71,7 @@ def store_jobs(
         is_judged: whether to judge the trials.
         details: which of `pipelines.notes.DETAILS` are wanted.
         book: where prices are looked up.
+        engine: what works on each trial before it is stored.
 
     Raises:
         BadInputError: no trial could be read: nothing was sent. Or none has the reward that was to decide.
@@ -81,7 +84,7 @@ def store_jobs(
     on_trial = bars.stage("Read", "trials", sum(len(job.trials) for job in jobs))
     on_row = bars.stage("Upload", "rows", None)
     for job in jobs:
-        one = OneJob(job, grading, prompts=prompts, notes=done.notes, skipped=done.skipped, book=book)
+        one = OneJob(job, grading, prompts=prompts, notes=done.notes, skipped=done.skipped, book=book, engine=engine)
         uploaded = one.store(store, on_trial, on_row)
         if is_judged:
             done.notes.take_shares(uploaded.traces)

@@ -13,6 +13,7 @@ from adapter.opik_rows import step_key, trial_key
 from adapter.opik_store import Stored
 from adapter.status import Grading
 from adapter.trial import Trial
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.judge_request import Which
 from pipelines.progress import Advance
 from pipelines.read import Skipped, read_trials
@@ -52,20 +53,23 @@ class FromJobs:
     Args:
         jobs: the folders.
         grading: what decides whether a trial passed.
+        engine: what reads them.
 
     Attributes:
         skipped: what could not be read.
     """
 
-    def __init__(self, jobs: list[Job], grading: Grading) -> None:
+    def __init__(self, jobs: list[Job], grading: Grading, engine: Engine = IN_PROCESS) -> None:
         self._jobs = jobs
         self._grading = grading
+        self._engine = engine
         self.skipped: list[Skipped] = []
 
     def trials(self, advance: Advance) -> Iterator[ToJudge]:
         """Reads them; it may be called again."""
         self.skipped.clear()
-        return (ToJudge(trial) for trial in read_trials(self._jobs, self.skipped, advance, self._grading))
+        trials = read_trials(self._jobs, self.skipped, advance, self._grading, self._engine)
+        return (ToJudge(trial) for trial in trials)
 
     @property
     def total(self) -> int | None:

@@ -14,6 +14,7 @@ from adapter.prices import BUNDLED, PriceBook
 from adapter.status import Grading
 from pipelines.alone import alone
 from pipelines.compare import save_scores
+from pipelines.engine import IN_PROCESS, Engine
 from pipelines.live import project_of
 from pipelines.progress import Bars
 from pipelines.results import RowsWritten, SkippedItem
@@ -29,6 +30,7 @@ def upload_jobs(
     grading: Grading,
     bars: Bars,
     book: PriceBook = BUNDLED,
+    engine: Engine = IN_PROCESS,
 ) -> UploadResult:
     """Stores the trials of jobs as traces, with their scores and experiments.
 
@@ -39,6 +41,7 @@ def upload_jobs(
         grading: what decides whether a trial passed.
         bars: shows how far it is.
         book: where prices are looked up.
+        engine: what works on each trial before it is stored.
 
     Raises:
         BadInputError: what was given cannot be used.
@@ -48,7 +51,7 @@ def upload_jobs(
     name = project_of(jobs, project)
     with connect(opik, name) as connection, alone(connection.address), bars.showing():
         store = OpikStore(connection, name)
-        done = store_jobs(jobs, grading, store, bars, is_judged=False, book=book)
+        done = store_jobs(jobs, grading, store, bars, is_judged=False, book=book, engine=engine)
         trials = done.notes.trials(done.notes.standings())
         save_scores(trials, done.experiments, store, done.written)
         return UploadResult(

@@ -1,0 +1,127 @@
+"""The engine of many machines: Dask's workers, a cluster's or two beside this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, Self
+
+from adapter.errors import BadInputError, IncompleteError
+
+_AHEAD = 4
+_RETRIES = 3
+_PATIENCE = 20.0
+"""Seconds within which a scheduler has to answer."""
+_INSTALL = 'Install it: pip install "kilobench[dask]".'
+
+
+class DaskEngine:
+    """Gives the items to Dask's workers, and what a lost worker had to others.
+
+    Args:
+        scheduler: its address, such as `tcp://10.0.0.5:8786`; None for a cluster of this machine's own, on loopback.
+        workers: how many processes that has; None for as many as there are processors.
+
+    Raises:
+        BadInputError: Dask is not installed, the scheduler does not answer or has no workers, or these have another
+            Python or another kilobench.
+    """
+
+    def __init__(self, scheduler: str | None = None, workers: int | None = None) -> None:
+        try:
+            import distributed
+        except ModuleNotFoundError as error:
+            raise BadInputError(f"--engine dask needs Dask, and {error.name} is not there.", _INSTALL) from error
+        # What goes wrong is said here, in one line.
+        for name in ("distributed", "distributed.worker", "distributed.scheduler", "distributed.nanny"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        self._stack = ExitStack()
+        try:
+            self._client = self._connected(distributed, scheduler, workers)
+            self._check_workers(scheduler or "the local cluster")
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _connected(self, distributed: Any, scheduler: str | None, workers: int | None) -> Any:
+        if scheduler is None:
+            cluster = distributed.LocalCluster(
+                n_workers=workers or len(os.sched_getaffinity(0)),
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+            return self._stack.enter_context(distributed.Client(self._stack.enter_context(cluster)))
+        try:
+            return self._stack.enter_context(distributed.Client(scheduler, timeout=_PATIENCE))
+        except (OSError, TimeoutError, ValueError) as error:
+            said = (str(error).splitlines() or ["time-out"])[0]
+            raise BadInputError(
+                f"The scheduler {scheduler} does not answer: {said}.",
+                "Check that `dask scheduler` runs and the address, such as tcp://10.0.0.5:8786.",
+            ) from error
+
+    def _check_workers(self, where: str) -> None:
+        """All of them have what this process has, or the results would not be the same."""
+        if not self._client.scheduler_info()["workers"]:
+            raise BadInputError(f"{where} has no workers.", "Start some: `dask worker ADDRESS`.")
+        try:
+            found: dict[str, tuple[str, str]] = self._client.run(facts)
+        except Exception as error:
+            raise BadInputError(
+                f"The workers of {where} cannot run kilobench: {error}.",
+                f"Install kilobench {_own()[1]} where they run.",
+            ) from error
+        for worker, (python, own) in found.items():
+            if python.rpartition(".")[0] != _own()[0].rpartition(".")[0] or own != _own()[1]:
+                raise BadInputError(
+                    f"The worker {worker} has Python {python} and kilobench {own}, and this process Python "
+                    f"{_own()[0]} and kilobench {_own()[1]}.",
+                    "Install the same where the workers run: others could read the same files in another way.",
+                )
+
+    def map[T, R](self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """See `Engine`."""
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+
+        waiting: deque[Any] = deque()
+        room = _AHEAD * max(1, len(self._client.scheduler_info()["workers"]))
+        for place, item in enumerate(items):
+            # The same work is asked for by the same name only within this loop: nothing old is taken for new.
+            waiting.append(self._client.submit(function, item, pure=False, retries=_RETRIES))
+            if len(waiting) < room and place + 1 < len(items):
+                continue
+            while len(waiting) >= room or (place + 1 == len(items) and waiting):
+                try:
+                    yield waiting[0].result()
+                except (KilledWorker, FutureCancelledError) as error:
+                    raise IncompleteError(
+                        f"Workers died again and again over one trial, or the scheduler is gone: {error}.",
+                        "Give the workers more memory, or run the same command again.",
+                    ) from error
+                waiting.popleft()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leaves the scheduler; a cluster of this machine's own is ended."""
+        self._stack.close()
+
+
+def facts() -> tuple[str, str]:
+    """The versions of Python and of kilobench, where it is run."""
+    return platform.python_version(), version("kilobench")
+
+
+_own = facts
