@@ -20,6 +20,7 @@ from benchmarks import (
     redaction,
     rerun,
     root_cause,
+    scale,
     sending,
     start,
     store,
@@ -40,6 +41,7 @@ ALL = {
     "decisive": decisive.main,
     "judge-calls": judge_calls.main,
     "judge-tokens": judge_tokens.main,
+    "scale": scale.main,
 }
 
 print(f"measured on {data.folder().name}")

@@ -10,10 +10,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
+from harbor.models.trajectories import Trajectory
 from kilo_cli import kilo_program
 from scripted_model import SUMMARY, Answer, scripted_model
 
@@ -36,6 +39,10 @@ SCRIPTS = {
     "cut": [Answer("This is", finish="length")],
     "long": [Answer(calls=[("bash", {"command": "setsid sleep 300 & sleep 300", "description": "Wait"})])],
 }
+CRASH = [
+    Answer(calls=[("bash", {"command": "true", "description": "Look"})]),
+    Answer(calls=[("bash", {"command": "kill -9 $PPID; sleep 30", "description": "Crash"})]),
+]
 
 
 @dataclass
@@ -113,49 +120,92 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+@dataclass(frozen=True)
+class Ended:
+    """A run of Kilo that has ended: where, and how."""
+
+    place: Place
+    problem: Problem | None
+    asked: list[dict[str, Any]]
+
+    @property
+    def trajectory(self) -> Trajectory:
+        return trajectory_of(read_log(self.place.logs))
+
+
+PRICE = {"input": 2.0, "output": 8.0, "cache_read": 0.5}
+RUNS: dict[str, dict[str, Any]] = {
+    "works": {"price": PRICE},
+    "wrong": {"key": "wrong"},
+    "nosuch": {},
+    "cut": {},
+    "full": {"price": PRICE, "limit": {"context": 128_000}},
+    "crash": {},
+    "still": {"request_timeout": 3, "silence_timeout": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def ended(program: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+    """Every way in which a run can end, each run once: most of their time they wait, so several at a time."""
+    scripts = {name: script for name, script in SCRIPTS.items() if name != "long"}
+    scripts |= dict.fromkeys(("wrong", "full"), scripts["works"]) | {"crash": CRASH}
+    with scripted_model(scripts, key=KEY, hangs=["still"], overflows=["full"]) as api:
+
+        def run(name: str) -> Ended:
+            place, options = Place(program, tmp_path_factory.mktemp(name)), dict(RUNS[name])
+            key = options.pop("key", KEY)
+            problem = place.run(Model("lab", name, base_url=api.address, **options), key)
+            return Ended(place, problem, [one for one in api.asked if one["model"] == name])
+
+        with ThreadPoolExecutor(4) as several:
+            found = dict(zip(RUNS, several.map(run, RUNS), strict=True))
+        # The one with the wrong key has sent that, and no other run has.
+        assert set(api.keys) == {KEY, "wrong"}
+    return found
+
+
 @pytest.mark.slow
-def test_kilo_works_on_the_instruction_with_the_key_and_the_rules_of_the_project(place: Place) -> None:
-    with scripted_model(SCRIPTS, key=KEY) as api:
-        price = {"input": 2.0, "output": 8.0, "cache_read": 0.5}
-        problem = place.run(Model("lab", "works", base_url=api.address, price=price))
-    assert problem is None
-    assert (place.root / "project" / "done").read_text() == "Speak plainly.\n"
-    assert set(api.keys) == {KEY}
-    asked = str(api.asked[0]["messages"])
-    assert "Speak plainly." in asked
+def test_kilo_works_on_the_instruction_with_the_key_and_the_rules_of_the_project(ended: dict[str, Ended]) -> None:
+    run = ended["works"]
+    assert run.problem is None
+    assert (run.place.root / "project" / "done").read_text() == "Speak plainly.\n"
+    assert "Speak plainly." in str(run.asked[0]["messages"])
     assert INSTRUCTION_TEXT in "".join(
         one["text"] if isinstance(one, dict) else one
-        for message in api.asked[0]["messages"]
+        for message in run.asked[0]["messages"]
         for one in (message["content"] if isinstance(message["content"], list) else [message["content"]])
     )
-    assert len(api.asked) == 2  # no title was asked for, nor anything else
-    trajectory = trajectory_of(read_log(place.logs))
-    assert trajectory.final_metrics is not None
-    assert trajectory.final_metrics.total_prompt_tokens == 2200
-    assert trajectory.final_metrics.total_cost_usd == pytest.approx((1200 * 2 + 1000 * 0.5 + 80 * 8) / 1e6)
-    kept = b"".join(path.read_bytes() for path in place.logs.rglob("*") if path.is_file())
+    assert len(run.asked) == 2  # no title was asked for, nor anything else
+    totals = run.trajectory.final_metrics
+    assert totals is not None
+    assert totals.total_prompt_tokens == 2200
+    assert totals.total_cost_usd == pytest.approx((1200 * 2 + 1000 * 0.5 + 80 * 8) / 1e6)
+    kept = b"".join(path.read_bytes() for path in run.place.logs.rglob("*") if path.is_file())
     assert KEY.encode() not in kept
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("model", "key", "kind"),
-    [("works", "wrong", Kind.AUTHENTICATION), ("nosuch", KEY, Kind.MODEL), ("cut", KEY, Kind.OUTPUT_LENGTH)],
+    ("name", "kind"),
+    [
+        ("wrong", Kind.AUTHENTICATION),
+        ("nosuch", Kind.MODEL),
+        ("cut", Kind.OUTPUT_LENGTH),
+        ("still", Kind.STALLED),
+        ("crash", Kind.OTHER),
+    ],
 )
-def test_a_failure_is_what_failed(place: Place, model: str, key: str, kind: Kind) -> None:
-    with scripted_model(SCRIPTS, key=KEY) as api:
-        problem = place.run(Model("lab", model, base_url=api.address), key)
+def test_a_failure_is_what_failed(ended: dict[str, Ended], name: str, kind: Kind) -> None:
+    problem = ended[name].problem
     assert problem is not None
     assert problem.kind is kind
 
 
 @pytest.mark.slow
-def test_a_context_that_was_too_long_and_was_summed_up_is_no_failure(place: Place) -> None:
-    with scripted_model({"full": SCRIPTS["works"]}, overflows=["full"]) as api:
-        price = {"input": 2.0, "output": 8.0, "cache_read": 0.5}
-        problem = place.run(Model("lab", "full", base_url=api.address, price=price, limit={"context": 128_000}))
-    assert problem is None
-    kept = trajectory_of(read_log(place.logs))
+def test_a_context_that_was_too_long_and_was_summed_up_is_no_failure(ended: dict[str, Ended]) -> None:
+    assert ended["full"].problem is None
+    kept = ended["full"].trajectory
     assert "system" in [step.source for step in kept.steps]
     # The call before, the summary, and the call after it; what was refused cost nothing.
     spent = [(1000, 50, 0), SUMMARY.usage, (1200, 30, 1000)]
@@ -166,26 +216,11 @@ def test_a_context_that_was_too_long_and_was_summed_up_is_no_failure(place: Plac
 
 
 @pytest.mark.slow
-def test_a_crash_is_one_and_keeps_what_was_spent(place: Place) -> None:
-    crash = Answer(calls=[("bash", {"command": "kill -9 $PPID; sleep 30", "description": "Crash"})])
-    with scripted_model(
-        {"crash": [Answer(calls=[("bash", {"command": "true", "description": "Look"})]), crash]}
-    ) as api:
-        problem = place.run(Model("lab", "crash", base_url=api.address))
-    assert problem is not None
-    assert problem.kind is Kind.OTHER
-    kept = trajectory_of(read_log(place.logs))
+def test_a_crash_keeps_what_was_spent(ended: dict[str, Ended]) -> None:
+    kept = ended["crash"].trajectory
     assert kept.final_metrics is not None
     assert kept.final_metrics.total_prompt_tokens == 1000
     assert [step.source for step in kept.steps] == ["user", "agent", "agent"]
-
-
-@pytest.mark.slow
-def test_an_api_that_never_answers_is_given_up(place: Place) -> None:
-    with scripted_model({}, hangs=["still"]) as api:
-        problem = place.run(Model("lab", "still", base_url=api.address, request_timeout=3, silence_timeout=3))
-    assert problem is not None
-    assert problem.kind is Kind.STALLED
 
 
 @pytest.mark.slow
