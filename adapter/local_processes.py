@@ -58,15 +58,20 @@ async def run(
     """
     # Files, not pipes: whoever holds a pipe open in the background would keep the command from ending.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        process = await asyncio.create_subprocess_exec(
-            *arguments,
-            cwd=folder,
-            env={**environment, mark.name: mark.value},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *arguments,
+                cwd=folder,
+                env={**environment, mark.name: mark.value},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        except asyncio.CancelledError:
+            # It may have started, and have started others, before we were told of it.
+            await asyncio.to_thread(end_processes, mark)
+            raise
         try:
             code = await asyncio.wait_for(process.wait(), timeout_s)
         finally:

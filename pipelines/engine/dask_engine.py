@@ -55,7 +55,9 @@ class DaskEngine:
                 n_workers=workers or len(os.sched_getaffinity(0)),
                 threads_per_worker=1,
                 host="127.0.0.1",
-                dashboard_address=None,
+                # Else its page would be shown to the whole network.
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             )
             return self._stack.enter_context(distributed.Client(self._stack.enter_context(cluster)))
