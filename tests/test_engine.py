@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -137,9 +138,14 @@ def test_workers_that_are_not_there_or_are_others_are_refused(monkeypatch: pytes
         cluster.wait_for_workers(1)
         with DaskEngine(cluster.scheduler_address) as engine:
             assert [square for square, _ in engine.map(squared, range(5))] == [0, 1, 4, 9, 16]
-        monkeypatch.setattr(dask_engine, "_own", lambda: ("3.11.2", "0.0.1"))
-        with pytest.raises(BadInputError, match=r"and this process Python 3\.11\.2 and kilobench 0\.0\.1"):
-            DaskEngine(cluster.scheduler_address)
+        own = dask_engine.facts()
+        for other, said in (
+            (replace(own, python="3.11.2", kilobench="0.0.1"), r"this process Python 3\.11\.2 and kilobench 0\.0\.1"),
+            (replace(own, redaction="another"), "takes other secrets out"),
+        ):
+            monkeypatch.setattr(dask_engine, "_own", lambda other=other: other)
+            with pytest.raises(BadInputError, match=said):
+                DaskEngine(cluster.scheduler_address)
 
 
 @pytest.mark.parametrize(

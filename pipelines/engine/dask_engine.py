@@ -10,11 +10,13 @@ import platform
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
 from adapter.errors import BadInputError, IncompleteError
+from adapter.redact import rules_digest
 
 _TOGETHER = 12
 """Items that are sent to a worker together: the scheduler's own work on each costs about a millisecond."""
@@ -85,18 +87,24 @@ class DaskEngine:
         if not self._client.scheduler_info()["workers"]:
             raise BadInputError(f"{where} has no workers.", "Start some: `dask worker ADDRESS`.")
         try:
-            found: dict[str, tuple[str, str]] = self._client.run(facts)
+            found: dict[str, Facts] = self._client.run(facts)
         except Exception as error:
             raise BadInputError(
                 f"The workers of {where} cannot run kilobench: {error}.",
-                f"Install kilobench {_own()[1]} where they run.",
+                f"Install kilobench {_own().kilobench} where they run.",
             ) from error
-        for worker, (python, own) in found.items():
-            if python.rpartition(".")[0] != _own()[0].rpartition(".")[0] or own != _own()[1]:
+        own = _own()
+        for worker, one in found.items():
+            if (one.minor, one.kilobench) != (own.minor, own.kilobench):
                 raise BadInputError(
-                    f"The worker {worker} has Python {python} and kilobench {own}, and this process Python "
-                    f"{_own()[0]} and kilobench {_own()[1]}.",
+                    f"The worker {worker} has Python {one.python} and kilobench {one.kilobench}, and this process "
+                    f"Python {own.python} and kilobench {own.kilobench}.",
                     "Install the same where the workers run: others could read the same files in another way.",
+                )
+            if one.redaction != own.redaction:
+                raise BadInputError(
+                    f"The worker {worker} takes other secrets out than this process does.",
+                    "Give the workers the same redaction settings (docs/redaction.md).",
                 )
 
     def map[T, R](self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
@@ -135,9 +143,29 @@ def packed[T, R](function: Callable[[T], R], items: Sequence[T]) -> bytes:
     return pickle.dumps([function(item) for item in items], protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def facts() -> tuple[str, str]:
-    """The versions of Python and of kilobench, where it is run."""
-    return platform.python_version(), version("kilobench")
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What decides how a file is read, where this was made.
+
+    Attributes:
+        python: its version.
+        kilobench: its version.
+        redaction: the digest of the rules by which secrets are taken out.
+    """
+
+    python: str
+    kilobench: str
+    redaction: str
+
+    @property
+    def minor(self) -> str:
+        """Python's version without the last part: that changes nothing here."""
+        return self.python.rpartition(".")[0]
+
+
+def facts() -> Facts:
+    """The facts of the process that this is run in."""
+    return Facts(platform.python_version(), version("kilobench"), rules_digest())
 
 
 _own = facts
