@@ -21,10 +21,15 @@ from typing import Any
 import opik
 import pytest
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
+from hypothesis import settings
 
 from adapter.embedded_opik import EmbeddedOpik
 from adapter.opik_connection import Connection, connect
 from pipelines.cli import main
+
+# Where a test says nothing: with thousands of tests, none has much time.
+settings.register_profile("kilobench", max_examples=60)
+settings.load_profile("kilobench")
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Tests that a shell runs in its background have Ctrl-C ignored, and so would the commands that they start.

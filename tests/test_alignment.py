@@ -87,7 +87,7 @@ def worth(columns: list[Column], a: list[Signature], b: list[Signature]) -> floa
 RUNS = st.lists(st.sampled_from(["read:a", "read:b", "edit:a", "sh:x", "sh:y"]), max_size=7).map(lambda one: run(*one))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(RUNS, RUNS)
 def test_no_alignment_is_better(a: list[Signature], b: list[Signature]) -> None:
     assert worth(_columns(a, b), a, b) == pytest.approx(best(a, b))

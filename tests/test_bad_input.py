@@ -335,7 +335,7 @@ def test_the_real_trials_are_read_as_they_are(trials: tuple[Path, ...]) -> None:
 EXAMPLES = settings(
     derandomize=True,
     deadline=None,
-    max_examples=200,
+    max_examples=100,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

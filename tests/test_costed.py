@@ -22,7 +22,7 @@ from pipelines.terminal_cost import show_calls
 from pipelines.terminal_steps import show_steps
 from views.tables import ACTIONS, CALLS, STEPS, TRIALS, frame
 
-ANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ANY = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def costed(trial: Trial) -> Costed:

@@ -190,7 +190,7 @@ def test_a_reference_may_lead_up_to_the_folder_that_it_must_stay_in(tmp_path: Pa
     assert inside(agent, "../../other/x.json", within=tmp_path / "trial") is None
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(reference=st.text() | st.text(alphabet="./a\x00~\\"))
 def test_whatever_a_reference_says_it_stays_inside(reference: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -281,7 +281,7 @@ def test_what_is_no_json_is_one_reason(data: bytes, reason: str) -> None:
     assert findings == []
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=150)
 @given(
     data=st.binary()
     | st.text(alphabet='[]{}",:0\\u1dea').map(str.encode)
@@ -320,7 +320,7 @@ def count_values(value: Any) -> dict[str, int]:
 TRICKY = st.text(alphabet='",[{\\a') | st.integers()
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(
     value=st.recursive(TRICKY, lambda inner: st.lists(inner) | st.dictionaries(st.text(alphabet='",[{\\a'), inner)),
     chunk=st.integers(1, 20),

@@ -52,9 +52,9 @@ class Counting(Bars):
         return counted
 
 
-@pytest.mark.parametrize("per_job", [1, 60], ids=["sixty jobs", "one job"])
+@pytest.mark.parametrize("per_job", [1, 24], ids=["many jobs", "one job"])
 def test_at_most_a_few_trials_are_alive_at_once(tmp_path: Path, server: EmbeddedOpik, per_job: int) -> None:
-    for number in range(60 // per_job):
+    for number in range(24 // per_job):
         job = JobBuilder(tmp_path / "jobs", f"job-{number}")
         for trial in range(per_job):
             job.trial(f"task-{trial}__1")
@@ -63,20 +63,20 @@ def test_at_most_a_few_trials_are_alive_at_once(tmp_path: Path, server: Embedded
     bars = Counting()
     options = Options((tmp_path / "jobs",), "test", server.url, report=tmp_path / "report", tables=tmp_path / "tables")
     result = run(options, bars)
-    assert (result.totals.trials, len(bars.alive)) == (60, 60)
+    assert (result.totals.trials, len(bars.alive)) == (24, 24)
     assert max(bars.alive) - before <= AT_ONCE
 
 
 def test_costs_are_written_while_at_most_a_few_trials_are_alive(tmp_path: Path) -> None:
     job = JobBuilder(tmp_path)
-    for trial in range(60):
+    for trial in range(24):
         job.trial(f"task-{trial}__1")
     gc.collect()
     before = sum(type(one) is Trial for one in gc.get_objects())
     bars, out = Counting(), StringIO()
     request = Request((job.path,), by="step", tables=tmp_path / "tables")
     write_json(Costing(request), "step", bars, out)
-    assert (out.getvalue().count('"trial": '), len(bars.alive)) == (60, 60)
+    assert (out.getvalue().count('"trial": '), len(bars.alive)) == (24, 24)
     assert max(bars.alive) - before <= AT_ONCE
 
 
