@@ -397,6 +397,17 @@ def test_a_cap_stops_the_matrix_before_it_is_passed_and_more_money_goes_on(
 
 
 @pytest.mark.slow
+def test_a_trial_whose_environment_did_not_start_has_spent_nothing(tmp_path: Path, server: EmbeddedOpik) -> None:
+    tasks = write_tasks(tmp_path, ["ill", "plain"])
+    with (tasks / "ill" / "task.toml").open("a") as settings:
+        settings.write('healthcheck = { command = "false", interval_sec = 0.1, retries = 1, start_period_sec = 0.0 }\n')
+    code, told = run(tmp_path, server.url, "--max-spend", "0.9", "--retries", "0", given=("-m", MODELS[0]))
+    # What an attempt costs was not known, and is not once the first has failed: the next runs all the same.
+    (job,) = told.jobs
+    assert (code, job.trials, job.is_capped) == (0, 2, False)
+
+
+@pytest.mark.slow
 def test_what_cannot_be_paid_is_not_begun(tmp_path: Path, server: EmbeddedOpik) -> None:
     write_tasks(tmp_path, ["one", "two"])
     # Of this model no price is known: after one attempt no cap can be kept.

@@ -15,6 +15,7 @@ from adapter.jobs import read_job
 from adapter.prices import PriceBook
 from pipelines.bench.budget import May, expected_usd, may_start, spent_usd
 from pipelines.bench.spending import costs
+from views import format as fmt
 
 if TYPE_CHECKING:
     from harbor.job import Job
@@ -60,7 +61,7 @@ class SpendGuard:
         found = await asyncio.to_thread(self._read, [self._folder / event.trial_name])
         async with self._changed:
             if event.trial_name in self._running:
-                self._costs += found or [None]
+                self._costs += found
             self._running.discard(event.trial_name)
             self._changed.notify_all()
 
@@ -86,7 +87,9 @@ class SpendGuard:
             why = "what an attempt costs is not known, so no cap can be kept: give its model a price (docs/prices.md)"
         else:
             spent = spent_usd(self._costs, each) or 0.0
-            why = f"${spent:,.2f} of ${self._cap:,.2f} are spent, and another trial may cost ${each:,.2f}"
+            why = (
+                f"{fmt.money(spent)} of {fmt.money(self._cap)} are spent, and another trial may cost {fmt.money(each)}"
+            )
         print(f"kilobench: no further trial is started: {why}.", file=sys.stderr, flush=True)
         # As by Ctrl-C: Harbor ends the job so that it can be resumed.
         os.kill(os.getpid(), signal.SIGINT)
