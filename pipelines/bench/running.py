@@ -121,14 +121,15 @@ def bench(request: BenchRequest, bars: Bars) -> BenchResult:
         bars,
     )
     is_open = any(one.state is not State.FINISHED or one.is_capped for one in done)
-    code = came.exit_code if answer is None else answer.exit_code
+    code = ExitCode.INCOMPLETE if is_open else came.exit_code
     return BenchResult(
         dry_run=False,
         jobs=tuple(done),
         max_spend=request.max_spend,
         run=came,
         gate=answer,
-        exit_code=ExitCode.INCOMPLETE if is_open else code,
+        # What a gate has decided stands, whatever is left to run.
+        exit_code=code if answer is None else answer.exit_code,
     )
 
 
