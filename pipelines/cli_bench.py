@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from pipelines.cli_gate import Margin, MaxCostIncrease, rule_of
-from pipelines.cli_options import Json, Opik, PassAt, Prices, Project, Report, Reward, tell
+from pipelines.cli_options import Json, Opik, PassAt, Prices, Project, Report, Reward, finite, tell, texts
 
 
-def _texts(help_: str, metavar: str, *names: str) -> typer.models.OptionInfo:
-    return typer.Option(*names, help=help_, metavar=metavar, show_default=False)
+def _finite(usd: float | None) -> float | None:
+    return None if usd is None else finite(usd)
 
 
 def bench(
@@ -22,25 +22,25 @@ def bench(
         list[str] | None,
         typer.Argument(help="After --: more for harbor run.", metavar="[-- HARBOR_ARGS]", show_default=False),
     ] = None,
-    suite: Annotated[Path | None, _texts("A matrix in a file; options come before it.", "FILE", "--suite")] = None,
-    dataset: Annotated[str | None, _texts("A dataset of Harbor's registry.", "NAME@VERSION", "-d", "--dataset")] = None,
-    path: Annotated[Path | None, _texts("A folder of tasks, in its place.", "DIR", "-p", "--path")] = None,
+    suite: Annotated[Path | None, texts("A matrix in a file; options come before it.", "FILE", "--suite")] = None,
+    dataset: Annotated[str | None, texts("A dataset of Harbor's registry.", "NAME@VERSION", "-d", "--dataset")] = None,
+    path: Annotated[Path | None, texts("A folder of tasks, in its place.", "DIR", "-p", "--path")] = None,
     agent: Annotated[
         list[str] | None,
-        _texts("kilo@7.7.9, claude-code, any agent of Harbor's; repeat it.", "NAME[@VERSION]", "-a", "--agent"),
+        texts("kilo@7.7.9, claude-code, any agent of Harbor's; repeat it.", "NAME[@VERSION]", "-a", "--agent"),
     ] = None,
-    model: Annotated[list[str] | None, _texts("A model; repeat it.", "PROVIDER/NAME", "-m", "--model")] = None,
-    effort: Annotated[list[str] | None, _texts("A reasoning effort; repeat it.", "EFFORT", "--effort")] = None,
+    model: Annotated[list[str] | None, texts("A model; repeat it.", "PROVIDER/NAME", "-m", "--model")] = None,
+    effort: Annotated[list[str] | None, texts("A reasoning effort; repeat it.", "EFFORT", "--effort")] = None,
     attempts: Annotated[
         int | None,
         typer.Option("-k", "--attempts", help="Attempts at each task.", metavar="N", min=1, show_default="1"),
     ] = None,
-    environment: Annotated[str | None, _texts("Harbor's environment.", "ENVIRONMENT", "-e", "--environment")] = None,
+    environment: Annotated[str | None, texts("Harbor's environment.", "ENVIRONMENT", "-e", "--environment")] = None,
     concurrent: Annotated[
         int | None,
         typer.Option("-n", "--concurrent", help="Trials at a time.", metavar="N", min=1, show_default="Harbor's 4"),
     ] = None,
-    subset: Annotated[Path | None, _texts("Only the tasks that this file names.", "FILE", "--subset")] = None,
+    subset: Annotated[Path | None, texts("Only the tasks that this file names.", "FILE", "--subset")] = None,
     jobs: Annotated[Path, typer.Option("-o", "--jobs", help="The folder of jobs.", metavar="DIR")] = Path("jobs"),
     retries: Annotated[
         int, typer.Option(help="How often what the infrastructure failed is tried again.", metavar="N", min=0)
@@ -50,11 +50,16 @@ def bench(
     ] = False,
     history: Annotated[
         list[Path] | None,
-        _texts("More jobs that the forecast rests on; repeat it.", "DIR", "--history"),
+        texts("More jobs that the forecast rests on; repeat it.", "DIR", "--history"),
     ] = None,
     max_spend: Annotated[
         float | None,
-        typer.Option(help="US dollars for the whole matrix: no trial starts that may pass it.", metavar="USD", min=0),
+        typer.Option(
+            help="US dollars for the whole matrix: no trial starts that may pass it.",
+            metavar="USD",
+            min=0,
+            callback=_finite,
+        ),
     ] = None,
     until_decided: Annotated[
         bool,
@@ -62,10 +67,10 @@ def bench(
     ] = False,
     baseline: Annotated[
         list[str] | None,
-        _texts("What the gate holds it against; repeat it.", "JOB|EXPERIMENT|FILE", "--baseline"),
+        texts("What the gate holds it against; repeat it.", "JOB|EXPERIMENT|FILE", "--baseline"),
     ] = None,
     baseline_variant: Annotated[
-        str | None, _texts("Which variant of several in the baseline.", "NAME", "--baseline-variant")
+        str | None, texts("Which variant of several in the baseline.", "NAME", "--baseline-variant")
     ] = None,
     max_attempts: Annotated[
         int, typer.Option(help="Attempts at each task, until the gate decides.", metavar="K", min=1, max=100)
@@ -73,10 +78,10 @@ def bench(
     margin: Margin = 0.05,
     max_cost_increase: MaxCostIncrease = None,
     junit: Annotated[
-        Path | None, _texts("Write the gate's answer as JUnit XML to this file.", "FILE", "--junit")
+        Path | None, texts("Write the gate's answer as JUnit XML to this file.", "FILE", "--junit")
     ] = None,
     summary: Annotated[
-        Path | None, _texts("Write the gate's summary in Markdown to this file.", "FILE", "--summary")
+        Path | None, texts("Write the gate's summary in Markdown to this file.", "FILE", "--summary")
     ] = None,
     report: Report = None,
     project: Project = None,

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli_options import AllowUnequal, Json, Opik, PassAt, Prices, Project, Reward, finite, tell
+from pipelines.cli_options import AllowUnequal, Json, Opik, PassAt, Prices, Project, Reward, finite, tell, texts
 
 if TYPE_CHECKING:
     from views.gate_rule import Rule
 
 _SIDE = "JOB|EXPERIMENT|FILE"
-
-
-def _texts(help_: str, metavar: str, *names: str) -> typer.models.OptionInfo:
-    return typer.Option(*names, help=help_, metavar=metavar, show_default=False)
 
 
 def _share(value: float | None) -> float | None:
@@ -42,16 +38,16 @@ MaxCostIncrease = Annotated[
 def gate(
     baseline: Annotated[
         list[str] | None,
-        _texts("What is held against: a job folder, an experiment, a saved baseline; repeat it.", _SIDE, "--baseline"),
+        texts("What is held against: a job folder, an experiment, a saved baseline; repeat it.", _SIDE, "--baseline"),
     ] = None,
-    candidate: Annotated[list[str] | None, _texts("What is tried; repeat it.", _SIDE, "--candidate")] = None,
+    candidate: Annotated[list[str] | None, texts("What is tried; repeat it.", _SIDE, "--candidate")] = None,
     baseline_variant: Annotated[
-        str | None, _texts("Which variant of several in the baseline.", "NAME", "--baseline-variant")
+        str | None, texts("Which variant of several in the baseline.", "NAME", "--baseline-variant")
     ] = None,
     candidate_variant: Annotated[
-        str | None, _texts("Which variant of several in the candidate.", "NAME", "--candidate-variant")
+        str | None, texts("Which variant of several in the candidate.", "NAME", "--candidate-variant")
     ] = None,
-    subset: Annotated[Path | None, _texts("Only the tasks that this file names.", "FILE", "--subset")] = None,
+    subset: Annotated[Path | None, texts("Only the tasks that this file names.", "FILE", "--subset")] = None,
     margin: Margin = 0.05,
     max_cost_increase: MaxCostIncrease = None,
     max_cost_to_complete_increase: Annotated[
@@ -80,9 +76,9 @@ def gate(
     ] = None,
     allow_unequal: AllowUnequal = False,
     save_baseline: Annotated[
-        Path | None, _texts("Write the baseline to this file; no candidate is needed.", "FILE", "--save-baseline")
+        Path | None, texts("Write the baseline to this file; no candidate is needed.", "FILE", "--save-baseline")
     ] = None,
-    junit: Annotated[Path | None, _texts("Write JUnit XML to this file.", "FILE", "--junit")] = None,
+    junit: Annotated[Path | None, texts("Write JUnit XML to this file.", "FILE", "--junit")] = None,
     summary: Annotated[
         Path | None,
         typer.Option(

@@ -23,6 +23,11 @@ def finite(value: float) -> float:
     return value
 
 
+def texts(help_: str, metavar: str, *names: str) -> typer.models.OptionInfo:
+    """An option that is a text, or several, and has no default to show."""
+    return typer.Option(*names, help=help_, metavar=metavar, show_default=False)
+
+
 def _cap(text: str) -> str:
     """An amount of US dollars, or `none`."""
     if text.strip().lower() != "none":

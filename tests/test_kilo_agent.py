@@ -124,7 +124,8 @@ def test_a_key_in_the_configuration_is_refused_and_not_repeated(more: dict[str, 
 
 
 def test_a_reference_to_a_key_is_taken() -> None:
-    made(more={"mcp": {"a": {"headers": {"Authorization": "Bearer {env:TOKEN}"}}}})
+    headers = {"Authorization": "Bearer {env:TOKEN}"}
+    assert made(more={"mcp": {"a": {"headers": headers}}})["mcp"]["a"]["headers"] == headers
 
 
 def test_a_provider_that_nobody_knows_and_that_has_no_address_is_refused() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,13 @@ def test_kilo_on_three_tasks_comes_out_to_the_cent(
     assert held == []
 
 
+def command_lines() -> Iterator[str]:
+    """Of all processes that have not ended meanwhile."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+
+
 @pytest.mark.slow
 def test_a_run_out_of_time_keeps_what_was_spent_and_nothing_of_it_goes_on(
     tmp_path: Path, program: Path, server: EmbeddedOpik
@@ -107,6 +116,5 @@ def test_a_run_out_of_time_keeps_what_was_spent_and_nothing_of_it_goes_on(
         job, (late,) = run(tmp_path, program, model, server.url, SOLVED[0], limit="0.6")
     assert late["exception_info"]["exception_type"] == "AgentTimeoutError"
     assert late["agent_result"]["n_input_tokens"] == USAGE[0][0]
-    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert not [line for line in lines if mark.encode() in line.replace(b"\0", b" ")]
+    assert not [line for line in command_lines() if mark in line]
     assert (job / "result.json").is_file()
