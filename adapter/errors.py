@@ -29,6 +29,10 @@ class KilobenchError(Exception):
         self.what = what
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type[KilobenchError], tuple[str, str]]:
+        """How a worker's error gets to the process that asked for the work."""
+        return type(self), (self.what, self.hint)
+
 
 class BadInputError(KilobenchError):
     """What was given cannot be used."""

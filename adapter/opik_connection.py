@@ -94,7 +94,7 @@ def connect(where: str | None, project: str) -> Generator[Connection]:
         if embedded:
             host = stack.enter_context(_embedded()).url
         _check_configured(host)
-        client = _client(host, project, embedded=embedded)
+        client = open_client(host, project, WORKSPACE if embedded else None)
         stack.callback(_end, client)
         url = client.config.url_override.rstrip("/")
         address = f"http://127.0.0.1:{EMBEDDED_PORT}" if embedded else _shown(url).removesuffix("/api")
@@ -117,7 +117,14 @@ def _embedded() -> Generator[EmbeddedOpik]:
         store.stop()
 
 
-def _client(host: str | None, project: str, *, embedded: bool) -> opik.Opik:
+def open_client(host: str | None, project: str, workspace: str | None) -> opik.Opik:
+    """The SDK's client, to be ended by whoever opens it; what is None is taken from the configuration, as the key is.
+
+    Args:
+        host: the API's address.
+        project: the project that rows go into.
+        workspace: the workspace's name.
+    """
     import opik
 
     # The SDK asks now and then, in a thread of its own, whether the server is there, and tells of trouble with a
@@ -126,7 +133,7 @@ def _client(host: str | None, project: str, *, embedded: bool) -> opik.Opik:
     return opik.Opik(
         project_name=project,
         host=host,
-        workspace=WORKSPACE if embedded else None,
+        workspace=workspace,
         _show_misconfiguration_message=False,
     )
 
@@ -159,6 +166,11 @@ def _shown(url: str) -> str:
     """An address without the user and password that may stand in it."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is one of this machine's own, which no other can reach."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _is_address(text: str) -> bool:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 from rich.console import Console
 
 from adapter.errors import BadInputError
-from adapter.opik_connection import home
-
-_HERE = ("127.0.0.1", "localhost", "::1")
+from adapter.opik_connection import home, is_loopback
 
 
 @contextmanager
@@ -28,7 +25,7 @@ def alone(address: str) -> Generator[None]:
         BadInputError: the home folder cannot be written to.
     """
     # An Opik on this machine has several addresses, and the embedded store is one behind each that serves it.
-    named = "http://127.0.0.1" if urlsplit(address).hostname in _HERE else address
+    named = "http://127.0.0.1" if is_loopback(address) else address
     name = "".join(character if character.isalnum() else "-" for character in named)
     try:
         home().mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,30 @@ class Member:
     variant: Variant
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a trial's agent was asked, where it is known: the instruction of the trial's task in its dataset."""
+
+    dataset: str
+    task: str
+    instruction: str | None
+
+
+def member_of(trial: Trial) -> tuple[Member, Asked]:
+    """What is needed of a trial."""
+    member = Member(
+        key=trial_key(trial),
+        job_id=trial.job_id,
+        job=trial.job,
+        task=trial.task,
+        dataset=trial.dataset,
+        dataset_version=trial.dataset_version,
+        variant=trial.variant,
+    )
+    first = next((step.message for step in trial.steps if step.source is Source.USER), None)
+    return member, Asked(trial.dataset, trial.task, None if first is None else clip(first))
+
+
 class Members:
     """The trials of one job as its experiments know them, with each task's instruction once.
 
@@ -54,24 +78,12 @@ class Members:
     def __bool__(self) -> bool:
         return bool(self.trials)
 
-    def add(self, trial: Trial) -> None:
-        """Takes what is needed of a trial."""
-        self.trials.append(
-            Member(
-                key=trial_key(trial),
-                job_id=trial.job_id,
-                job=trial.job,
-                task=trial.task,
-                dataset=trial.dataset,
-                dataset_version=trial.dataset_version,
-                variant=trial.variant,
-            )
-        )
-        place = (trial.dataset, trial.task)
+    def add(self, member: Member, asked: Asked) -> None:
+        """Takes what is needed of a trial, as `member_of` has it."""
+        self.trials.append(member)
+        place = (asked.dataset, asked.task)
         if self.instructions.get(place) is None:
-            asked = (step.message for step in trial.steps if step.source is Source.USER)
-            first = next(asked, None)
-            self.instructions[place] = None if first is None else clip(first)
+            self.instructions[place] = asked.instruction
 
     def keep(self, keys: AbstractSet[str]) -> None:
         """Forgets the trials of other keys: Opik does not take them."""

@@ -158,6 +158,11 @@ class LiveJob:
         self._live = {one.id: one for one in find_live_traces(store, *_about(job))}
         self._trials: list[Tried] = []
 
+    @property
+    def has_traces(self) -> bool:
+        """Whether Opik holds traces that a live run may have left."""
+        return bool(self._live)
+
     def keep(self, trial: Trial) -> str | None:
         """The id of the live trace that becomes this trial's own; None where there is none that can."""
         self._trials.append(Tried.of(trial))

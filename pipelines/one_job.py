@@ -9,14 +9,13 @@ from pathlib import Path
 from adapter.errors import IncompleteError, UnreadableError
 from adapter.harbor import read_trial
 from adapter.jobs import Job
-from adapter.opik_attachments import attach
 from adapter.opik_prompts import StoredPrompt
+from adapter.opik_reach import Reach
 from adapter.opik_rows import trial_key
 from adapter.opik_store import OpikStore
 from adapter.prices import BUNDLED, PriceBook
 from adapter.status import Grading
 from adapter.trial import Trial
-from adapter.trial_attachments import trajectory_attachment
 from pipelines.cost import price_trial
 from pipelines.engine import IN_PROCESS, Engine
 from pipelines.judge import Judgement, store_verdicts
@@ -26,7 +25,8 @@ from pipelines.progress import Advance
 from pipelines.read import Skipped, each_trial, place, why_not, without_trials
 from pipelines.refused import drain_refused
 from pipelines.trial_work import How, work
-from pipelines.upload import Priced, Uploaded, upload
+from pipelines.upload import Priced, Uploaded, now, upload
+from pipelines.worker_upload import Sent, Target, attach_files
 
 
 class OneJob:
@@ -42,7 +42,7 @@ class OneJob:
         notes: keeps what is needed of each trial once it is forgotten.
         skipped: is told of what cannot be read.
         book: where prices are looked up.
-        engine: what works on each trial before it is stored.
+        engine: what works on each trial, and sends it where it is new.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class OneJob:
         self._skipped = skipped
         self._book = book
         self._engine = engine
+        self._target: Target | None = None
         self._judgements: list[Judgement] = []
         self._folders: dict[str, Path] = {}
 
@@ -79,9 +80,10 @@ class OneJob:
             IncompleteError: Opik refuses, does not answer, or does not hold what it took.
         """
         live = LiveJob(self._job, store)
+        self._target = self._workers_target(store, live)
         uploaded = upload(
             self._job.id,
-            self._trials(on_trial),
+            self._trials(on_trial, live),
             self._again,
             store,
             on_row,
@@ -95,21 +97,34 @@ class OneJob:
         self._skipped.extend(drain_refused(store, uploaded))
         return uploaded
 
-    def _trials(self, on_trial: Advance) -> Iterator[Priced]:
-        how = How(without_trials(self._job), self._grading, self._book, self._is_judged, self._notes.wanted)
+    def _workers_target(self, store: OpikStore, live: LiveJob) -> Target | None:
+        """Where workers send trials: only such of a job that Opik does not know, as they do not see what it holds."""
+        if not self._engine.spreads(len(self._job.trials)) or live.has_traces or store.find_traces(self._job.id):
+            return None
+        return Target(Reach.of(store), now())
+
+    def _trials(self, on_trial: Advance, live: LiveJob) -> Iterator[Priced | Sent]:
+        how = How(
+            without_trials(self._job), self._grading, self._book, self._is_judged, self._notes.wanted, self._target
+        )
         working = partial(work, how)
         for folder, done in each_trial(
             self._job, self._skipped, on_trial, self._engine, working, lambda done: done.trial
         ):
             trial = done.trial
-            if done.cost is None or done.noted is None:
+            if done.noted is None:
                 self._skipped.append(Skipped(trial.name, why_not(trial) or "It has no result."))
                 continue
             self._folders[trial_key(trial)] = folder
             if done.judgement is not None:
                 self._judgements.append(done.judgement)
             self._notes.take(trial, done.judgement, done.noted)
-            yield trial, done.cost
+            if done.sent is not None:
+                self._skipped += [Skipped(trial.name, reason) for reason in done.sent.left_out]
+                live.keep(trial)
+                yield done.sent
+            elif done.cost is not None:
+                yield trial, done.cost
 
     def _again(self, key: str) -> Priced:
         folder = self._folders[key]
@@ -124,19 +139,9 @@ class OneJob:
 
     def _attach(self, trial: Trial, trace_id: str, store: OpikStore) -> list[str]:
         """Puts a trial's trajectory files at its trace; one that cannot be is named."""
-        folder = self._folders[trial_key(trial)]
-        left_out: list[str] = []
-        for file in trial.files:
-            try:
-                attachment = trajectory_attachment(folder.parent if self._job.is_bare else folder, file)
-                reason = attach(store.rest, store.project, trace_id, attachment)
-            except UnreadableError as error:
-                reason = str(error)
-            if reason is not None:
-                what = f"Its file {file.path} ({file.size} bytes) is not attached to its trace: {reason}"
-                self._skipped.append(Skipped(trial.name, what))
-                left_out.append(file.path)
-        return left_out
+        names, reasons = attach_files(trial, self._job, self._folders[trial_key(trial)], trace_id, store)
+        self._skipped += [Skipped(trial.name, reason) for reason in reasons]
+        return names
 
     def _changed(self, folder: Path, reason: str) -> IncompleteError:
         return IncompleteError(

@@ -1,8 +1,8 @@
-"""What is done to each trial of a job before it is stored: read, priced, judged by rules, made into rows."""
+"""What is done to each trial of a job: read, priced, judged by rules, made into rows; and stored, by workers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapter.costs import TrialCost
@@ -14,6 +14,7 @@ from pipelines.cost import price_trial
 from pipelines.judge import Judgement, judge_trial
 from pipelines.notes import Noted, Wanted, noted
 from pipelines.read import read_one, why_not
+from pipelines.worker_upload import Sent, Target, send_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class How:
         book: where prices are looked up.
         is_judged: whether the steps are judged.
         wanted: what is noted.
+        target: where a trial with a result is sent; None where this process does not send it.
     """
 
     job: Job
@@ -33,16 +35,18 @@ class How:
     book: PriceBook
     is_judged: bool
     wanted: Wanted
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """A trial and what was made of it; of one without a result nothing is."""
+    """A trial and what was made of it; of one without a result nothing is. A sent one is without its steps."""
 
     trial: Trial
     cost: TrialCost | None = None
     judgement: Judgement | None = None
     noted: Noted | None = None
+    sent: Sent | None = None
 
 
 def work(how: How, folder: Path) -> Worked | str:
@@ -59,4 +63,8 @@ def work(how: How, folder: Path) -> Worked | str:
         return Worked(trial)
     cost = price_trial(trial, how.book)
     judgement = judge_trial(trial) if how.is_judged else None
-    return Worked(trial, cost, judgement, noted(trial, cost, judgement, how.wanted))
+    found = noted(trial, cost, judgement, how.wanted)
+    if how.target is None:
+        return Worked(trial, cost, judgement, found)
+    sent = send_new(trial, cost, judgement, how.job, folder, how.target)
+    return Worked(replace(trial, steps=(), verifier_output=None, files=()), None, judgement, found, sent)

@@ -10,7 +10,7 @@ does not hold after all is asked for once more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -20,15 +20,15 @@ from adapter import opik_rest
 from adapter.costs import TrialCost
 from adapter.errors import IncompleteError
 from adapter.opik_prompts import StoredPrompt
-from adapter.opik_rows import Row, rows, trace_of, trial_key, without_files
+from adapter.opik_rows import trace_of, trial_key
 from adapter.opik_store import OpikStore, Stored
 from adapter.trial import Trial
 from pipelines.doubles import Held, sort_out
-from pipelines.experiments import Experiment, Members, store_experiments, until_stored
-from pipelines.outbox import Outbox
-from pipelines.plan import Plan, plan
+from pipelines.experiments import Experiment, Members, member_of, store_experiments, until_stored
 from pipelines.progress import Advance
 from pipelines.scores import KeyedScore, is_trial_score, trial_scores, write_scores
+from pipelines.sending import Attach, OnItsWay, Sender
+from pipelines.worker_upload import Sent
 from pipelines.written import Written
 
 ROUNDS = 4
@@ -41,8 +41,6 @@ type Priced = tuple[Trial, TrialCost]
 type Again = Callable[[str], Priced]
 """Reads a trial once more, by its key."""
 type Keep = Callable[[Trial], str | None]
-type Attach = Callable[[Trial, str], Sequence[str]]
-"""Puts a trial's files at the trace of this id; the names of those that Opik does not take."""
 
 
 def now() -> datetime:
@@ -75,7 +73,7 @@ class Uploaded:
 
 def upload(
     job_id: str,
-    trials: Iterable[Priced],
+    trials: Iterable[Priced | Sent],
     again: Again,
     store: OpikStore,
     advance: Advance,
@@ -89,7 +87,8 @@ def upload(
 
     Args:
         job_id: the job's id.
-        trials: its trials with their costs, one after the other; none is kept.
+        trials: its trials with their costs, one after the other, or what is to be known of those that a worker has
+            sent; no trial is kept.
         again: reads one of them once more.
         store: where to.
         advance: told how many rows were sent or found in place.
@@ -105,9 +104,16 @@ def upload(
     result, at = Uploaded(), clock()
     members, scores = Members(prompts), list[KeyedScore]()
 
-    def noted() -> Iterable[Priced]:
-        for trial, cost in trials:
-            members.add(trial)
+    def noted() -> Iterator[Priced]:
+        for one in trials:
+            if isinstance(one, Sent):
+                members.add(*one.member)
+                scores.extend(one.scores)
+                job.take_sent(one)
+                advance(len(one.on_its_way.digests))
+                continue
+            trial, cost = one
+            members.add(*member_of(trial))
             job.keep(trial_key(trial), keep(trial))
             scores.extend(trial_scores(trial, cost))
             yield trial, cost
@@ -168,18 +174,12 @@ class _JobRows:
 
     def send(self, trials: Iterable[Priced], advance: Advance = lambda _: None) -> None:
         """Sends what of these trials is missing or differs."""
-        outbox = Outbox(self._store, self._written)
+        sender = Sender(self._store, self._written, self._at, self._attach)
         for trial, cost in trials:
-            made, key = list(rows(trial, cost)), trial_key(trial)
-            self.names[key] = trial.name
-            self.wanted[key] = {row.key: row.digest for row in made}
-            self.removed |= self.stored.get(key, {}).keys() - self.wanted[key].keys()
-            todo = self._plan(key, made)
-            if any(row.kind == "trace" for _, row in (*todo.send, *todo.change)):
-                todo = self._attached(todo, trial, made[0])
-            outbox.put(todo)
-            advance(len(made))
-        outbox.flush()
+            sent = sender.send(trial, cost, self.stored.get(trial_key(trial), {}), self._minted)
+            self._take(sent)
+            advance(len(sent.digests))
+        sender.flush()
         refused = self._store.refused
         if refused:
             self.wanted = {
@@ -188,19 +188,17 @@ class _JobRows:
                 if key not in refused
             }
 
-    def _attached(self, todo: Plan, trial: Trial, trace: Row) -> Plan:
-        """The plan once the trial's files are at its trace; one that lacks some says so, to be sent again next time."""
-        left_out = self._attach(trial, todo.ids[trace.key])
-        if not left_out:
-            return todo
-        short = without_files(trace, left_out)
-        self.wanted[trace.key][trace.key] = short.digest
-        return todo.with_row(trace, short)
+    def take_sent(self, sent: Sent) -> None:
+        """Takes what is to be known of a trial that a worker has sent."""
+        self._take(sent.on_its_way)
+        self._store.refused |= sent.refused
+        self._written.add(sent.written)
 
-    def _plan(self, key: str, made: Sequence[Row]) -> Plan:
-        todo = plan(made, self.stored.get(key, {}), self._minted, self._store.project, self._at)
-        self._minted |= todo.minted
-        return todo
+    def _take(self, sent: OnItsWay) -> None:
+        self.names[sent.key] = sent.name
+        self.wanted[sent.key] = sent.digests
+        self.removed |= sent.removed
+        self._minted |= sent.minted
 
     def settle(self, again: Again, patience: Sequence[float]) -> None:
         """Looks whether all is there once, waits a little for what is not, and sends that once more.

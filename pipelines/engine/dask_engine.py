@@ -15,7 +15,7 @@ from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
-from adapter.errors import BadInputError, IncompleteError
+from adapter.errors import BadInputError, IncompleteError, KilobenchError
 from adapter.redact import rules_digest
 
 _TOGETHER = 12
@@ -126,7 +126,18 @@ class DaskEngine:
                         "Give the workers more memory, or run the same command again.",
                     ) from error
                 waiting.popleft()
-                yield from pickle.loads(result)  # noqa: S301  (our own worker's)
+                for one in pickle.loads(result):  # noqa: S301  (our own worker's)
+                    if isinstance(one, KilobenchError):
+                        raise one
+                    yield one
+
+    def spreads(self, number: int) -> bool:
+        """See `Engine`."""
+        return number > 0
+
+    def ask_workers[R](self, question: Callable[[], R]) -> dict[str, R]:
+        """See `Engine`."""
+        return self._client.run(question)
 
     def __enter__(self) -> Self:
         return self
@@ -139,8 +150,18 @@ class DaskEngine:
 
 
 def packed[T, R](function: Callable[[T], R], items: Sequence[T]) -> bytes:
-    """The function's results as one piece: Dask looks into what it carries, and a trial has many parts."""
-    return pickle.dumps([function(item) for item in items], protocol=pickle.HIGHEST_PROTOCOL)
+    """The function's results as one piece: Dask looks into what it carries, and a trial has many parts.
+
+    An error that is meant for the user is the last of them: Dask would have the work done again, with the same end.
+    """
+    return pickle.dumps(list(_until_an_error(function, items)), protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _until_an_error[T, R](function: Callable[[T], R], items: Sequence[T]) -> Iterator[R | KilobenchError]:
+    try:
+        yield from map(function, items)
+    except KilobenchError as error:
+        yield error
 
 
 @dataclass(frozen=True, slots=True)

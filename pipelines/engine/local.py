@@ -37,6 +37,18 @@ class Engine(Protocol):
         """
         ...
 
+    def spreads(self, number: int) -> bool:
+        """Whether so many items are done by other processes than this one."""
+        ...
+
+    def ask_workers[R](self, question: Callable[[], R]) -> dict[str, R]:
+        """What workers that may be on other machines answer, by their addresses; without such, nothing.
+
+        Args:
+            question: a plain function that can be pickled.
+        """
+        ...
+
 
 class LocalEngine:
     """Does few items in this process, and many in processes of its own, which live until it is closed.
@@ -51,9 +63,15 @@ class LocalEngine:
 
     def map[T, R](self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         """See `Engine`."""
-        if self.workers == 1 or len(items) < FEW:
-            return map(function, items)
-        return self._pooled(function, items)
+        return self._pooled(function, items) if self.spreads(len(items)) else map(function, items)
+
+    def spreads(self, number: int) -> bool:
+        """See `Engine`."""
+        return self.workers > 1 and number >= FEW
+
+    def ask_workers[R](self, question: Callable[[], R]) -> dict[str, R]:  # noqa: ARG002
+        """See `Engine`: its processes begin when they are needed, and are all here."""
+        return {}
 
     def _pooled[T, R](self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         waiting: deque[Future[R]] = deque()
