@@ -98,7 +98,7 @@ def connect(where: str | None, project: str) -> Generator[Connection]:
         stack.callback(_end, client)
         url = client.config.url_override.rstrip("/")
         address = f"http://127.0.0.1:{EMBEDDED_PORT}" if embedded else _shown(url).removesuffix("/api")
-        _check(client, url)
+        check_answers(client, url)
         yield Connection(client, address, client.config.workspace, embedded)
 
 
@@ -181,8 +181,13 @@ def _is_address(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
-def _check(client: opik.Opik, url: str) -> None:
-    """Two cheap calls, so that a wrong address or key is told before any work is done."""
+def check_answers(client: opik.Opik, url: str) -> None:
+    """Two cheap calls, so that a wrong address or key is told before any work is done.
+
+    Raises:
+        BadInputError: what answers there is no Opik, or refuses the workspace or key.
+        IncompleteError: nothing answers.
+    """
     import httpx
     from pydantic import ValidationError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from adapter.errors import KilobenchError
-from adapter.opik_connection import Connection, is_loopback, open_client
+from adapter.opik_connection import Connection, check_answers, is_loopback, open_client
 from adapter.opik_store import OpikStore
 
 
@@ -43,11 +43,13 @@ def store_at(reach: Reach) -> OpikStore:
     """The project, opened once for all trials that this process sends to it.
 
     Raises:
+        BadInputError: what answers there is no Opik, or refuses the workspace or key.
         IncompleteError: Opik refuses, or does not answer.
     """
     os.environ.setdefault("OPIK_SENTRY_ENABLE", "false")
     os.environ.setdefault("OPIK_ANALYTICS_ENABLE", "false")
     client = open_client(reach.url, reach.project, reach.workspace)
+    check_answers(client, reach.url.rstrip("/"))
     return OpikStore(Connection(client, reach.shown, reach.workspace, is_embedded=False), reach.project)
 
 
@@ -56,7 +58,7 @@ def why_out_of_reach(reach: Reach) -> str | None:
     if is_loopback(reach.url) and platform.node() != reach.machine:
         return f"it is on the loopback of {reach.machine}, and the worker runs on {platform.node()}"
     try:
-        store_at(reach).project_id()
+        store_at(reach)
     except KilobenchError as error:
         return error.what
     return None

@@ -84,6 +84,25 @@ def test_an_item_that_kills_every_worker_ends_it_with_what_to_do() -> None:
     assert "--workers 1" in error.value.hint
 
 
+def refuses(folder: Path, number: int) -> int:
+    if number == 40:
+        (folder / str(os.getpid())).open("a").write("refused\n")
+        raise IncompleteError("Opik refuses.", "Look at its log.")
+    return number
+
+
+@pytest.mark.slow
+def test_an_error_for_the_user_comes_from_a_worker_as_it_is_and_once(tmp_path: Path, dask: DaskEngine) -> None:
+    with LocalEngine(2) as processes:
+        for engine in (processes, dask):
+            with pytest.raises(IncompleteError, match="Opik refuses") as error:
+                list(engine.map(partial(refuses, tmp_path), range(MANY)))
+            assert error.value.hint == "Look at its log."
+            (written,) = list(tmp_path.iterdir())
+            assert written.read_text() == "refused\n"
+            written.unlink()
+
+
 def job_of(folder: Path, trials: int) -> Path:
     job = JobBuilder(folder, "many")
     for number in range(trials):
@@ -103,22 +122,6 @@ def test_every_engine_reads_and_prices_the_same(tmp_path: Path, kilobench: Any, 
     ]
     assert {one.code for one in told} == {0}, told[0].err
     assert told[0].json == told[1].json == told[2].json
-
-
-@pytest.mark.slow
-def test_a_run_on_dask_stores_and_compares_the_same(tmp_path: Path, kilobench: Any) -> None:
-    import pandas as pd
-
-    job = job_of(tmp_path, 8)
-    results: list[dict[str, Any]] = []
-    for name, engine in (("here", ()), ("dask", ("--engine", "dask", "--workers", "2"))):
-        told = kilobench("run", job, "--project", name, "--tables", tmp_path / name, "--json", *engine)
-        assert told.code == 0, told.err
-        results.append(told.json)
-    for key in ("totals", "variants", "findings", "verdicts", "skipped"):
-        assert results[0][key] == results[1][key], key
-    for path in sorted((tmp_path / "here").glob("*.parquet")):
-        pd.testing.assert_frame_equal(pd.read_parquet(path), pd.read_parquet(tmp_path / "dask" / path.name))
 
 
 def test_a_scheduler_that_does_not_answer_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
