@@ -27,7 +27,7 @@ from views.metrics import by_dataset, variant_results
 from views.report import Site, write_report
 from views.report_model import Report, ReportComparison
 from views.resampling import forget
-from views.spending import spending
+from views.spending import spending, spent_on
 from views.tables import ACTIONS, CALLS, STEPS, TRIALS
 from views.variants import behaviour_of, variants_table
 
@@ -109,7 +109,7 @@ def pages(tables: Tables, folder: Path) -> Path:
         trials=tables.trials,
         variants=results,
         comparisons=tuple(ReportComparison(one, headline(one)) for one in comparisons),
-        spending=spending(tables.trials, tables.calls),
+        spending=spending(tables.trials, spent_on([tables.calls])),
         behaviour=behaviour_of(variants_table(*tables)),
     )
     return write_report(folder, Site(report, pages="none"))

@@ -14,7 +14,7 @@ from adapter.opik_connection import connect
 from adapter.opik_store import OpikStore
 from adapter.prices import PriceBook
 from adapter.status import BY_REWARD, Grading
-from pipelines.all_tables import all_tables
+from pipelines.all_tables import Tables, all_tables
 from pipelines.alone import alone
 from pipelines.compare import save_scores, variants_by_dataset
 from pipelines.compare_results import CompareResult
@@ -27,7 +27,6 @@ from pipelines.progress import Bars
 from pipelines.results import RowsWritten, SavedComparison, SkippedItem
 from pipelines.saved_views import save_views
 from pipelines.summary import report_of, without_source
-from pipelines.tables import write_tables
 from pipelines.trial_view import TrialViews, traces_by_name
 from views.charts import write_charts
 from views.comparisons import KINDS, NO_JUDGES, compare
@@ -37,7 +36,6 @@ from views.headline import nothing_compared
 from views.markdown import markdown
 from views.report import Look, Pages, Site, write_report
 from views.results import By, Comparison, VariantResult
-from views.spending import spending
 from views.variants import behaviour_of
 
 _STAYS = "; what was saved in Opik stays"
@@ -141,9 +139,9 @@ def compare_all(request: CompareRequest, bars: Bars, engine: Engine = IN_PROCESS
             save_scores(trials, found.experiments, store, found.written)
         saving = bars.stage("Save", "views", len(comparisons))
         views = save_views(comparisons, variants, trials, found.experiments, found.traces, store, found.written, saving)
-        saved = with_fingerprints(views.comparisons, tables["variants"])
+        saved = with_fingerprints(views.comparisons, tables.variants)
         look = TrialViews(traces_by_name(trials, found.traces), connection, book)
-        report = _write(request.files, found, trials, variants, saved, tables, look)
+        report = _write(request.files, found, variants, saved, tables, look)
         return CompareResult(
             project=project,
             opik=connection.address,
@@ -179,7 +177,7 @@ class Compared:
     trials: pd.DataFrame
     variants: dict[str, tuple[VariantResult, ...]]
     comparisons: list[Comparison]
-    tables: dict[str, pd.DataFrame]
+    tables: Tables
 
 
 def compared(
@@ -233,16 +231,15 @@ def with_fingerprints(saved: Sequence[SavedComparison], variants: pd.DataFrame) 
 def _write(
     files: Files,
     found: Gathered,
-    trials: pd.DataFrame,
     variants: dict[str, tuple[VariantResult, ...]],
     saved: Sequence[SavedComparison],
-    tables: Mapping[str, pd.DataFrame],
+    tables: Tables,
     look: Look,
 ) -> Path | None:
     """Writes what was asked for; the path of the report's first page."""
     if files.tables is not None:
         with writing_to(files.tables, "--tables", _STAYS):
-            write_tables(files.tables, dict(tables))
+            tables.write(files.tables)
     if files.csv is not None:
         with writing_to(files.csv, "--csv", _STAYS):
             for name, table in csv_tables(variants, saved).items():
@@ -253,10 +250,10 @@ def _write(
             files.markdown.write_text(markdown(saved, views) or f"{nothing_compared(variants)}\n", encoding="utf-8")
     if files.charts is not None:
         with writing_to(files.charts, "--charts", _STAYS):
-            write_charts(files.charts, variants, spending(trials, tables["calls"]))
+            write_charts(files.charts, variants, tables.spending())
     if files.report is None:
         return None
-    report = report_of(found.jobs, found.notes, found.skipped, trials, variants, saved, tables, found.lost)
+    report = report_of(found.jobs, found.notes, found.skipped, tables, variants, saved, found.lost)
     with writing_to(files.report, "--report", _STAYS):
         return write_report(files.report, Site(report, look, files.pages))
 

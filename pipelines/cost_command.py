@@ -113,8 +113,7 @@ def _tell(result: BaseModel, out: TextIO) -> None:
 
 def _write_tables(request: Request, notes: Notes) -> None:
     from pipelines.all_tables import all_tables
-    from pipelines.tables import write_tables
 
     if request.tables is not None:
         with writing_to(request.tables, "--tables"):
-            write_tables(request.tables, all_tables(notes, notes.trials(notes.standings()), request.baseline))
+            all_tables(notes, notes.trials(notes.standings()), request.baseline).write(request.tables)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 import pandas as pd
 from pydantic import RootModel
 
 from pipelines.all_tables import variants_frame
-from pipelines.cost.attribution import Parts
+from pipelines.cost import attribution as cost
 from pipelines.cost_results import CostModel, CostOfCalls, CostOfSteps, CostOfTrials, CostShares, Ending
 from pipelines.costed import cost_shares
 from views.metrics import attempts_of, by_dataset, variant_results
 from views.results import Estimate, VariantCost, VariantResult
-from views.tables import PARTS
+from views.tables import PARTS, Parts
 from views.variants import variant_costs
 
 _SAME = (
@@ -89,15 +88,14 @@ class CostResult(RootModel[CostOfSteps | CostOfCalls | CostOfTrials | CostOfVari
     """What `kilobench cost --json` prints: which of these, `by` says."""
 
 
-def costed_variants(
-    trials: pd.DataFrame, details: Mapping[str, pd.DataFrame], baseline: str | None
-) -> tuple[CostedVariant, ...]:
+def costed_variants(trials: pd.DataFrame, details: Parts, baseline: str | None) -> tuple[CostedVariant, ...]:
     """Each variant on each dataset; see `pipelines.all_tables.variants_frame`."""
     results = {
         (dataset, one.variant): one for dataset, part in by_dataset(trials).items() for one in variant_results(part)
     }
+    spent = pd.concat([_by_trial(part["calls"]) for part in details])
     shares = {
-        (dataset, str(name)): cost_shares(_spent_on(rows, details["calls"]))
+        (dataset, str(name)): cost_shares(_spent_on(rows, spent))
         for dataset, part in by_dataset(trials).items()
         for name, rows in part.groupby("variant")
     }
@@ -137,10 +135,15 @@ def _intervals(one: VariantResult) -> Intervals:
     return Intervals(**{name: getattr(one, name) for name in Intervals.model_fields})
 
 
-def _spent_on(trials: pd.DataFrame, calls: pd.DataFrame) -> Parts:
-    """The breakdown of all calls of the attempts among these trials, as far as they have one."""
-    of_attempts = calls[calls["trial"].isin(attempts_of(trials)["trial"])]
-    sums = of_attempts[of_attempts["unexplained_usd"].notna()][list(PARTS)].sum(min_count=1)
-    return Parts(
+def _by_trial(calls: pd.DataFrame) -> pd.DataFrame:
+    """The breakdown of each trial's calls, as far as they have one; a part that none of them has is missing."""
+    known = calls[calls["unexplained_usd"].notna()]
+    return known.groupby("trial", sort=False)[list(PARTS)].sum(min_count=1)
+
+
+def _spent_on(trials: pd.DataFrame, by_trial: pd.DataFrame) -> cost.Parts:
+    """The breakdown of all calls of the attempts among these trials."""
+    sums = by_trial[by_trial.index.isin(attempts_of(trials)["trial"])].sum(min_count=1)
+    return cost.Parts(
         **{str(name).removesuffix("_usd"): None if pd.isna(value) else float(value) for name, value in sums.items()}
     )

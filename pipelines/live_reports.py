@@ -116,6 +116,6 @@ class LiveReports:
         comparisons = [
             SavedComparison(**dict(one), headline=headline(one), dashboards=saved(one.name)) for one in done.comparisons
         ]
-        report = report_of(found.jobs, found.notes, found.skipped, done.trials, done.variants, comparisons, done.tables)
+        report = report_of(found.jobs, found.notes, found.skipped, done.tables, done.variants, comparisons)
         look = TrialViews(traces_by_name(done.trials, found.traces), connection, self._book)
         return Site(report, look, "all")

@@ -21,7 +21,7 @@ from pipelines.regrades import Graded, Standing, standing_key, standings
 from pipelines.reward_keys import RewardKeys
 from pipelines.tables import TableRow, call_rows, flags, step_rows, trial_row, trials_table
 from pipelines.verdicts import VerdictCounter
-from views.tables import ACTIONS, CALLS, CRITERIA, STEPS, Columns
+from views.tables import ACTIONS, CALLS, CRITERIA, STEPS, Parts
 
 _SHARES = frozenset(f"{name}_flagged" for name in CRITERIA)
 _SCHEMAS = {"steps": STEPS, "calls": CALLS, "actions": ACTIONS}
@@ -77,7 +77,7 @@ def noted(
 
 
 class Notes:
-    """Grows by a few short values per trial, and per row of the tables that are wanted, whatever their texts are like.
+    """Grows by a few short values per trial, whatever their texts are like; rows of what is below it go to disk.
 
     Attributes:
         findings: counted by code.
@@ -99,7 +99,7 @@ class Notes:
         self._categories = categories or Categories()
         self._rows: list[TableRow] = []
         self._grades: list[Graded] = []
-        self._details = {name: Columns(schema) for name, schema in _SCHEMAS.items() if name in details}
+        self._details = Parts({name: schema for name, schema in _SCHEMAS.items() if name in details})
 
     def __bool__(self) -> bool:
         return bool(self._rows)
@@ -118,7 +118,7 @@ class Notes:
     @property
     def wanted(self) -> Wanted:
         """What is noted of each trial."""
-        return Wanted(tuple(self._details), self._categories)
+        return Wanted(self._details.names, self._categories)
 
     def take(self, trial: Trial, judged: Judged | None, found: Noted) -> None:
         """Takes what was noted of a trial, wherever that was.
@@ -134,9 +134,7 @@ class Notes:
         self.reward_keys.add(trial)
         if judged is not None:
             self.verdicts.add(judged.verdicts)
-        for name, columns in self._details.items():
-            for row in found.details.get(name, ()):
-                columns.add(row)
+        self._details.add(found.details)
 
     def take_shares(self, traces: Mapping[str, Stored]) -> None:
         """Takes what models said of stored trials in place of what rules say: it is what Opik shows.
@@ -159,6 +157,6 @@ class Notes:
         """The table of trials."""
         return trials_table(self._rows, standing)
 
-    def details(self) -> dict[str, pd.DataFrame]:
-        """The tables of `DETAILS` that were wanted, by name."""
-        return {name: columns.frame() for name, columns in self._details.items()}
+    def details(self) -> Parts:
+        """The tables of `DETAILS` that were wanted."""
+        return self._details

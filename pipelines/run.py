@@ -27,7 +27,6 @@ from pipelines.results import RowsWritten, RunResult, SkippedItem
 from pipelines.saved_views import save_views
 from pipelines.store_jobs import store_jobs
 from pipelines.summary import report_of, retries_lost, totals, without_source
-from pipelines.tables import write_tables
 from pipelines.trial_view import TrialViews, traces_by_name
 from views.comparisons import compare
 from views.report import Pages, Site, write_report
@@ -106,14 +105,14 @@ def run(options: Options, bars: Bars, engine: Engine = IN_PROCESS) -> RunResult:
         variants = variants_by_dataset(trials, judges)
         views = save_views(comparisons, variants, trials, done.experiments, done.traces, store, written, saving)
         saved = views.comparisons
-        tables = {} if options.tables is None and options.report is None else all_tables(notes, trials)
-        if options.tables is not None:
+        tables = None if options.tables is None and options.report is None else all_tables(notes, trials)
+        if options.tables is not None and tables is not None:
             with writing_to(options.tables, "--tables", _STAYS):
-                write_tables(options.tables, tables)
+                tables.write(options.tables)
         report = None
-        if options.report is not None:
+        if options.report is not None and tables is not None:
             names, lost = [job.name for job in jobs], retries_lost(jobs)
-            shown = report_of(names, notes, skipped, trials, variants, saved, tables, lost)
+            shown = report_of(names, notes, skipped, tables, variants, saved, lost)
             look = TrialViews(traces_by_name(trials, done.traces), connection, book)
             with writing_to(options.report, "--report", _STAYS):
                 report = write_report(options.report, Site(shown, look, options.pages))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from adapter.jobs import Job
 from adapter.trial import Severity
+from pipelines.all_tables import Tables
 from pipelines.notes import Notes
 from pipelines.read import Skipped
 from pipelines.regrades import Standing
@@ -17,7 +18,6 @@ from pipelines.results import SavedComparison, Totals
 from views.metrics import without_regrades
 from views.report_model import FindingGroup, LeftOut, Report, ReportComparison
 from views.results import VariantResult
-from views.spending import spending
 from views.variants import behaviour_of
 
 
@@ -64,10 +64,9 @@ def report_of(
     jobs: Sequence[str],
     notes: Notes,
     skipped: Sequence[Skipped],
-    trials: pd.DataFrame,
+    tables: Tables,
     variants: dict[str, tuple[VariantResult, ...]],
     saved: Sequence[SavedComparison],
-    tables: Mapping[str, pd.DataFrame],
     lost: int = 0,
 ) -> Report:
     """What the report shows.
@@ -76,16 +75,15 @@ def report_of(
         jobs: the names of the jobs that the trials are of.
         notes: what was noted of their trials.
         skipped: what is not in the numbers.
-        trials: the table of trials.
+        tables: all of them.
         variants: by dataset.
         saved: the comparisons with their saved views.
-        tables: all of them (`pipelines.all_tables`).
         lost: attempts that Harbor threw away and tried again.
     """
     names = ", ".join(jobs[:3]) + (" …" if len(jobs) > 3 else "")
     return Report(
         title=f"kilobench: {names}",
-        trials=trials,
+        trials=tables.trials,
         jobs=tuple(jobs),
         variants=variants,
         comparisons=tuple(
@@ -97,8 +95,8 @@ def report_of(
         ),
         left_out=tuple(LeftOut(one.path, one.reason) for one in skipped),
         verdicts=tuple(notes.verdicts.totals()),
-        spending=spending(trials, tables["calls"]),
-        behaviour=behaviour_of(tables["variants"]),
+        spending=tables.spending(),
+        behaviour=behaviour_of(tables.variants),
         retries_lost=lost,
         product_version=version("kilobench"),
         made_at=datetime.now(UTC),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 import pandas as pd
 
@@ -23,12 +22,6 @@ type TableRow = dict[str, object]
 def trials_table(rows: Iterable[TableRow], standings: Mapping[str, Standing]) -> pd.DataFrame:
     """The table of trials, each as it stands once all regrades are known."""
     return frame([row | _standing(standings[standing_key(row["job_id"], row["trial_id"])]) for row in rows], TRIALS)
-
-
-def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
-    """Writes each table as `NAME.parquet` into an existing folder; raises `OSError` where it cannot."""
-    for name, table in tables.items():
-        table.to_parquet(folder / f"{name}.parquet", index=False)
 
 
 def _counts(tokens: Tokens | None) -> dict[str, object]:

@@ -25,7 +25,7 @@ from views.pages.text import LONGEST, shown
 from views.pages.trial_model import StepView, TrialView
 from views.report import Pages, Site
 from views.report_model import Report
-from views.spending import REST, spending
+from views.spending import REST, spending, spent_on
 from views.tables import CALLS, PARTS, TRIALS, frame
 
 PLANTED = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}</style></pre>\u202e"
@@ -310,7 +310,7 @@ def test_the_money_of_an_attempt_is_shared_out_to_the_last_cent() -> None:
     calls = calls_of("job/fix-test__1", {"resent_usd": 0.2, "resent_cached_usd": 0.1}, {"new_usd": 0.3})
     calls += calls_of("job/fix-test__2", {"message_usd": 2.0, "unexplained_usd": -0.5})
     calls += calls_of("job/fix-test__4", {"message_usd": 9.0})
-    found = spending(frame(rows, TRIALS), frame(calls, CALLS))[DATASET][small.variant]
+    found = spending(frame(rows, TRIALS), spent_on([frame(calls, CALLS)]))[DATASET][small.variant]
     assert (found.attempts, found.unknown) == (2, 1)
     assert found.parts["re-sent context"] == pytest.approx(0.15)
     assert found.parts["new input"] == pytest.approx(0.15)
@@ -329,7 +329,7 @@ def test_every_part_of_a_cost_is_of_one_kind() -> None:
 def test_money_that_nobody_knows_is_not_shared_out() -> None:
     small = a_variant(cost=None)
     rows = [a_trial(1, small, cost_usd=None, cost_provenance="unknown")]
-    found = spending(frame(rows, TRIALS), frame([], CALLS))
+    found = spending(frame(rows, TRIALS), spent_on([frame([], CALLS)]))
     assert found[DATASET][small.variant].parts == {}
     html = Site(replace(a_report(), spending=found, variants={DATASET: (small,)}, comparisons=())).page("index.html")
     assert "the cost of no attempt is known" in Page(html).text

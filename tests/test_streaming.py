@@ -99,7 +99,7 @@ def test_what_is_noted_of_a_trial_does_not_hold_its_texts(tmp_path: Path) -> Non
             notes.add(trial, cost, judge_trial(trial))
         _, highest = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert (len(notes.details()["steps"]), skipped) == (3 * trials, [])
+        assert (len(notes.details().whole("steps")), skipped) == (3 * trials, [])
         return highest
 
     peak(3)  # What is loaded at first use does not count.

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from adapter.actions import Verb
 from adapter.trial import Status
 from views.metrics import attempts_of
-from views.tables import FINGERPRINTS
+from views.tables import FINGERPRINTS, Parts
+from views.tables.parts import Part
 
 type Floats = NDArray[np.float64]
 type Ints = NDArray[np.int64]
@@ -54,6 +55,26 @@ def fingerprints(trials: pd.DataFrame, steps: pd.DataFrame, calls: pd.DataFrame,
     }
     columns = {name: _column(found[name]) for name in FINGERPRINTS.columns if name != "trial"}
     return FINGERPRINTS.validate(pd.DataFrame({"trial": attempts["trial"].reset_index(drop=True), **columns}))
+
+
+def fingerprints_of(trials: pd.DataFrame, parts: Parts) -> pd.DataFrame:
+    """The same from tables in parts, of which one is held at a time. The order is that of the parts.
+
+    Args:
+        trials: rows of `views.tables.TRIALS`, in any order.
+        parts: of the tables `steps`, `calls` and `actions`.
+    """
+    names, left = trials["trial"], pd.Series(data=True, index=trials.index)
+    found: list[pd.DataFrame] = []
+    empty: Part = {}
+    for part in parts:
+        here = left & names.isin(pd.concat([table["trial"] for table in part.values()]))
+        found.append(fingerprints(trials[here], part["steps"], part["calls"], part["actions"]))
+        left &= ~here
+        empty = {name: table.iloc[:0] for name, table in part.items()}
+    # Trials of which nothing stands in any table.
+    found.append(fingerprints(trials[left], empty["steps"], empty["calls"], empty["actions"]))
+    return pd.concat(found, ignore_index=True)
 
 
 def _column(values: Floats) -> pd.Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -44,15 +44,23 @@ class Spending:
     unknown: int
 
 
-def spending(trials: pd.DataFrame, calls: pd.DataFrame) -> dict[str, dict[str, Spending]]:
+def spent_on(calls: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """What the calls of each trial were spent on, in US dollars: a row by trial, and a column by the names of `KINDS`.
+
+    Args:
+        calls: rows of `views.tables.CALLS`, in parts that hold all calls of their trials.
+    """
+    of_trials = pd.concat([part.groupby("trial", sort=False)[list(PARTS)].sum() for part in calls])
+    return pd.DataFrame({kind: of_trials[list(names)].sum(axis=1) for kind, names in KINDS.items()}).astype(float)
+
+
+def spending(trials: pd.DataFrame, kinds: pd.DataFrame) -> dict[str, dict[str, Spending]]:
     """By dataset (as `views.metrics.by_dataset` names it) and variant.
 
     Args:
         trials: rows of `views.tables.TRIALS`.
-        calls: rows of `views.tables.CALLS`.
+        kinds: what their calls were spent on (`spent_on`).
     """
-    of_trials = calls.groupby("trial", sort=False)[list(PARTS)].sum()
-    kinds = pd.DataFrame({kind: of_trials[list(names)].sum(axis=1) for kind, names in KINDS.items()}).astype(float)
     found: dict[str, dict[str, Spending]] = {}
     for dataset, part in by_dataset(trials).items():
         attempts = attempts_of(part)

@@ -46,16 +46,30 @@ def variants_table(
     Raises:
         BadInputError: there is no variant of that name.
     """
+    return variants_of(trials, fingerprints(trials, steps, calls, actions), baseline)
+
+
+def variants_of(trials: pd.DataFrame, prints: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
+    """The same from fingerprints that are counted already.
+
+    Args:
+        trials: rows of `views.tables.TRIALS`.
+        prints: rows of `FINGERPRINTS`: those of all attempts, in any order.
+        baseline: see `variants_table`.
+
+    Raises:
+        BadInputError: there is no variant of that name.
+    """
     names = sorted({str(name) for name in trials["variant"].unique()})
     if baseline is not None and baseline not in names:
         raise BadInputError(
             f"{baseline} is none of the variants", f"Name one of these as the baseline: {', '.join(names) or 'none'}."
         )
-    prints = fingerprints(trials, steps, calls, actions).set_index("trial")
+    of_trial = prints.set_index("trial")
     rows = [
         row
         for dataset, part in by_dataset(trials).items()
-        for row in _dataset_rows(dataset, _arms(part, prints), baseline)
+        for row in _dataset_rows(dataset, _arms(part, of_trial), baseline)
     ]
     return frame(rows, VARIANTS)
 

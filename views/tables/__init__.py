@@ -5,6 +5,7 @@ tokens are counts in one convention (`adapter.trial.Tokens`).
 """
 
 from views.tables.columns import Columns, frame
+from views.tables.parts import Parts, joined, read_table
 from views.tables.records import ACTIONS, CALLS, CRITERIA, PARTS, STEPS, TRIALS
 from views.tables.variants import BEHAVIOUR, COUNTED, FINGERPRINTS, SPENT, VARIANTS
 
@@ -21,5 +22,8 @@ __all__ = [
     "TRIALS",
     "VARIANTS",
     "Columns",
+    "Parts",
     "frame",
+    "joined",
+    "read_table",
 ]

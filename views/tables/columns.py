@@ -96,6 +96,9 @@ class Columns:
         for name, values in self._values.items():
             values.append(row.get(name))
 
+    def __len__(self) -> int:
+        return len(next(iter(self._values.values()), ()))
+
     def frame(self) -> pd.DataFrame:
         """The rows as a checked table with the schema's columns, order and dtypes.
 
