@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-os.environ |= {"OPIK_SENTRY_ENABLE": "false", "OPIK_ANALYTICS_ENABLE": "false", "HARBOR_TELEMETRY": "off"}
+os.environ |= {
+    "OPIK_SENTRY_ENABLE": "false",
+    "OPIK_ANALYTICS_ENABLE": "false",
+    "HARBOR_TELEMETRY": "off",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+}
 
 from benchmarks import (
     calibration,
@@ -15,6 +20,7 @@ from benchmarks import (
     decisive,
     gate,
     judge_calls,
+    judge_rate,
     judge_tokens,
     reading,
     redaction,
@@ -40,6 +46,7 @@ ALL = {
     "root-cause": root_cause.main,
     "decisive": decisive.main,
     "judge-calls": judge_calls.main,
+    "judge-rate": judge_rate.main,
     "judge-tokens": judge_tokens.main,
     "scale": scale.main,
 }
