@@ -44,6 +44,7 @@ def flipping(folder: Path, name: str = "jobs", text: str = "plain") -> Path:
                     model=model,
                     reward=float(task in passed),
                     exception=f"Error{text}" if task == "c" else None,
+                    printed=f"installing\n{text}\n=== 1 of 2 tests failed {text} ===\n",
                     steps=[
                         user_step(f"Please. {text}"),
                         *(
@@ -99,6 +100,32 @@ def test_pages_are_written_for_all_for_what_flips_or_for_none(
                 assert not anchor or f'id="{anchor}"' in there.read_text(encoding="utf-8")
 
 
+A_STEP = StepView(
+    number=1,
+    source="agent",
+    subagent="",
+    segment="",
+    is_copied=False,
+    message="",
+    reasoning=None,
+    calls=(),
+    observations=(),
+    model=None,
+    call=1,
+    cost_usd=None,
+    provenance="unknown",
+    own_usd=None,
+    carried_usd=None,
+    carried_at_least_usd=None,
+    prompt_tokens=None,
+    output_tokens=None,
+    seconds=None,
+    started_at=None,
+    is_wasted=None,
+    chips=(),
+)
+
+
 def a_page(pages: dict[str, str], kind: str, beginning: str) -> str:
     return next(html for place, html in sorted(pages.items()) if place.startswith(f"{kind}/{beginning}"))
 
@@ -125,6 +152,33 @@ def test_a_trial_s_page_tells_its_steps_their_cost_and_what_the_judges_say(tmp_p
     # The evidence of a later step's verdict is marked where it stands.
     assert "<mark>" in html.partition('id="step-2"')[2].partition('id="step-3"')[0]
     assert any("/traces?trace=" in str(one.get("href")) for one in Page(html).all("a"))
+
+
+def test_a_trial_s_page_folds_away_what_the_verifier_printed_under_its_last_line(
+    tmp_path: Path, kilobench: Any
+) -> None:
+    folder = tmp_path / "report"
+    kilobench("run", flipping(tmp_path, text=PLANTED), "--report", folder)
+    html = a_page(written(folder), "trials", "a-")
+    folded = Page(html[html.index('<details class="fault verifier"') :].partition("</details>")[0]).text
+    summary, _, whole = folded.partition("the last 4 lines")
+    assert "What the verifier printed: 1 of 2 tests failed <script>alert(1)</script>" in " ".join(summary.split())
+    assert "installing" in whole
+    assert "installing" not in summary
+
+
+def test_a_step_of_the_same_call_does_not_repeat_its_reasoning_and_one_without_a_call_has_no_cost() -> None:
+    first, again, other = (
+        replace(A_STEP, number=number, call=call, reasoning="Let me look.", own_usd=0.5, cost_usd=0.5)
+        for number, call in ((1, 1), (2, 1), (3, 2))
+    )
+    without = replace(A_STEP, number=4, call=None, own_usd=0.0, provenance=None)
+    steps = (first, again, other, without)
+    html = Site(a_report(), lambda name: TrialView(name, steps), "all").page(trial_place("job/fix-test__1"))
+    shown_steps = [Page(part).text for part in html.split('<li id="step-')[1:]]
+    assert ["Let me look." in text for text in shown_steps] == [True, False, True, False]
+    assert "the same as in step 1" in " ".join(shown_steps[1].split())
+    assert ["own $" in text for text in shown_steps] == [True, True, True, False]
 
 
 def test_a_task_s_page_has_all_attempts_side_by_side(tmp_path: Path, kilobench: Any) -> None:
@@ -185,31 +239,7 @@ def test_a_trace_that_is_gone_is_told_on_the_trial_s_page(
 
 
 def test_a_step_with_unknown_cost_shows_no_number() -> None:
-    step = StepView(
-        number=1,
-        source="agent",
-        subagent="",
-        segment="",
-        is_copied=False,
-        message="",
-        reasoning=None,
-        calls=(),
-        observations=(),
-        model=None,
-        call=1,
-        cost_usd=None,
-        provenance="unknown",
-        own_usd=None,
-        carried_usd=None,
-        carried_at_least_usd=None,
-        prompt_tokens=None,
-        output_tokens=None,
-        seconds=None,
-        started_at=None,
-        is_wasted=None,
-        chips=(),
-    )
-    html = Site(a_report(), lambda name: TrialView(name, (step,)), "all").page(trial_place("job/fix-test__4"))
+    html = Site(a_report(), lambda name: TrialView(name, (A_STEP,)), "all").page(trial_place("job/fix-test__4"))
     said = html.partition('id="step-1"')[2].partition("</li>")[0]
     assert "$" not in said
     assert 'aria-label="unknown"' in said

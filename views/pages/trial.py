@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from views.pages.trial_model import Chip, StepView, TrialView
 _WIDTH = 240
 """Units of the drawing of a step's cost: those of the dearest step."""
 _STRIP_HEIGHT = 60
+_LAST = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,12 @@ class _Bar:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A step as the page shows it."""
+    """A step as the page shows it; `reasoning_of` is the step before it whose reasoning is the same."""
 
     given: StepView
     message: Shown | None
     reasoning: Shown | None
+    reasoning_of: int | None
     calls: list[_Call]
     observations: list[Shown]
     bar: _Bar | None
@@ -85,7 +88,11 @@ def trial_page(
         url=None if view is None else web_address(view.url),
         task_page=task if task in pages else None,
         siblings=siblings,
-        steps=[_step(one, quotes.get(one.number, ()), dearest) for one in steps],
+        verifier=None if view is None or view.verifier_output is None else _printed(view.verifier_output),
+        steps=[
+            _step(one, before, quotes.get(one.number, ()), dearest)
+            for one, before in zip(steps, (None, *steps), strict=False)
+        ],
         strip=_strip(steps, dearest),
         strip_height=_STRIP_HEIGHT,
         bar_width=_WIDTH,
@@ -131,11 +138,24 @@ def _whole(step: StepView) -> float:
     return max(step.own_usd or 0.0, 0.0) + max(step.carried_at_least_usd or 0.0, 0.0)
 
 
-def _step(step: StepView, quotes: Sequence[str], dearest: float) -> _Step:
+def _printed(text: str) -> tuple[str, Shown]:
+    """What a verifier printed: its last line, which mostly sums it up, and all of it."""
+    # Rulers around a line are no part of what it says.
+    last = next((said for line in reversed(text.splitlines()) if (said := line.strip("=-_* \t"))), "")
+    return last if len(last) <= _LAST else f"{last[: _LAST - 1]}…", shown(text)
+
+
+def _step(step: StepView, before: StepView | None, quotes: Sequence[str], dearest: float) -> _Step:
+    reasoning = shown(step.reasoning, quotes) if step.reasoning and step.reasoning.strip() else None
+    same_as = None
+    # Where one call is written as several steps, each repeats the reasoning: where words of it are quoted, it stays.
+    if before is not None and _is_repeated(step, before) and reasoning is not None and "<mark>" not in reasoning.html:
+        reasoning, same_as = None, before.number
     return _Step(
         given=step,
         message=shown(step.message, quotes) if step.message.strip() else None,
-        reasoning=shown(step.reasoning, quotes) if step.reasoning and step.reasoning.strip() else None,
+        reasoning=reasoning,
+        reasoning_of=same_as,
         calls=[
             _Call(
                 one.name,
@@ -152,28 +172,39 @@ def _step(step: StepView, quotes: Sequence[str], dearest: float) -> _Step:
     )
 
 
+def _is_repeated(step: StepView, before: StepView) -> bool:
+    """Whether a step is of the same LLM call as the one before, with the same reasoning."""
+    return step.call is not None and (step.call, step.reasoning) == (before.call, before.reasoning)
+
+
 def _bar(step: StepView, dearest: float) -> _Bar | None:
-    if step.own_usd is None or not dearest:
+    if step.own_usd is None or not dearest or (step.call is None and not _whole(step)):
         return None
     return _Bar(_WIDTH * max(step.own_usd, 0.0) / dearest, _WIDTH * _whole(step) / dearest)
 
 
 def _strip(steps: Sequence[StepView], dearest: float) -> list[_Column]:
-    """All steps side by side, across 1,000 units."""
+    """All steps side by side, across 1,000 units.
+
+    Heights are square roots of costs: beside one dear step the others would else not be seen.
+    """
     if not steps:
         return []
     width = 1000 / len(steps)
-    scale = _STRIP_HEIGHT / dearest if dearest else 0.0
     return [
         _Column(
             step=one,
             left=at * width,
             width=max(width - 1, 0.5),
-            own=max(one.own_usd or 0.0, 0.0) * scale,
-            whole=_whole(one) * scale,
+            own=_height(one, dearest) * (max(one.own_usd or 0.0, 0.0) / (_whole(one) or 1.0)),
+            whole=_height(one, dearest),
         )
         for at, one in enumerate(steps)
     ]
+
+
+def _height(step: StepView, dearest: float) -> float:
+    return _STRIP_HEIGHT * math.sqrt(_whole(step) / dearest) if dearest else 0.0
 
 
 def siblings_of(
