@@ -244,7 +244,7 @@ def _metric_row(pair: Pair, metric: PairMetric) -> tuple[str, ...]:
         escaped(fmt.interval(metric.low, metric.high, form, signed=True)),
         *(fmt.UNKNOWN if p is None else f"{p:.4f}" for p in (metric.p, metric.p_adjusted)),
         escaped(form(metric.smallest_visible)),
-        escaped(f"{verdict} ({metric.reason})" if metric.reason else verdict),
+        escaped(f"{verdict} ({reason})" if (reason := pair.reason(metric)) else verdict),
     )
 
 

@@ -41,9 +41,11 @@ def _section(one: Comparison, url: str | None) -> str:
     ]
     for pair in one.pairs:
         parts.append(f"{code(names[pair.b])} against {code(names[pair.a])}, on {pair.tasks} tasks:")
-        parts.append(
-            _table(("Metric", "Difference", "95 % interval", "p, adjusted", "Verdict"), map(_metric, pair.metrics))
-        )
+        if pair.unanswered is not None:
+            parts.append(f"No verdict: {escaped(pair.unanswered)}.")
+        if pair.tasks:
+            rows = [_metric(one, pair.reason(one)) for one in pair.metrics]
+            parts.append(_table(("Metric", "Difference", "95 % interval", "p, adjusted", "Verdict"), rows))
         parts += _flips(pair)
     if url is not None:
         parts.append(f"[Saved view]({url})")
@@ -65,7 +67,7 @@ def _variant(one: VariantResult, name: str) -> tuple[str, ...]:
     )
 
 
-def _metric(one: PairMetric) -> tuple[str, ...]:
+def _metric(one: PairMetric, reason: str | None) -> tuple[str, ...]:
     name = METRIC_NAMES[one.metric]
     ratio = "" if one.ratio is None else f" ({fmt.factor(one.ratio)})"
     return (
@@ -73,7 +75,7 @@ def _metric(one: PairMetric) -> tuple[str, ...]:
         escaped(f"{fmt.difference(one.difference, name.form)}{ratio}"),
         escaped(fmt.interval(one.low, one.high, name.form, signed=True)),
         escaped(fmt.probability(one.p_adjusted)),
-        escaped(_MARKS[one.verdict] + (f" ({one.reason})" if one.reason else "")),
+        escaped(_MARKS[one.verdict] + (f" ({reason})" if reason else "")),
     )
 
 
