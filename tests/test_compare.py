@@ -264,6 +264,10 @@ def test_what_cannot_be_said_is_said_not_to_be(kilobench: Any, tmp_path: Path, c
         out,
     )
     told(found)
+    assert not pd.read_csv(out / "variants.csv").empty
+    # Each with its head, also where it has no row.
+    assert "metric" in pd.read_csv(out / "pairs.csv").columns
+    assert "a_passes" in pd.read_csv(out / "flips.csv").columns
     for forbidden in ("NaN", "Infinity"):
         assert forbidden not in found.out
     text = (out / "x.md").read_text()
