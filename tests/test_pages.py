@@ -181,6 +181,25 @@ def test_a_step_of_the_same_call_does_not_repeat_its_reasoning_and_one_without_a
     assert ["own $" in text for text in shown_steps] == [True, True, True, False]
 
 
+@pytest.mark.parametrize(("attempts", "shown_k"), [(1, 0), (3, 3)])
+def test_several_attempts_are_shown_as_pass_at_k_and_pass_hat_k_on_the_first_page_and_the_comparison_s(
+    tmp_path: Path, kilobench: Any, attempts: int, shown_k: int
+) -> None:
+    for version, passes in (("1.0", 1), ("2.0", 2)):
+        job = JobBuilder(tmp_path / "jobs", version)
+        for task in "abcdefg":
+            for attempt in range(attempts):
+                passed = attempt < passes and task != "g"
+                job.trial(f"{task}__{attempt}", version=version, reward=float(passed))
+    kilobench("run", tmp_path / "jobs", "--report", tmp_path / "report")
+    pages = written(tmp_path / "report")
+    for html in (pages["index.html"], a_page(pages, "comparisons", "")):
+        table = html.partition('<table class="repeats">')[2].partition("</table>")[0]
+        assert table.count("<tr>") == (shown_k + 1 if shown_k else 0)
+        # At two of three attempts, a task that passes once passes at least once in 2 of 3 draws, and never twice.
+        assert [f"{6 / 7 * 2 / 3:.1%}".replace("%", " %") in table, "0 %" in table] == [bool(shown_k)] * 2
+
+
 def test_a_task_s_page_has_all_attempts_side_by_side(tmp_path: Path, kilobench: Any) -> None:
     folder = tmp_path / "report"
     kilobench("run", flipping(tmp_path), "--report", folder)

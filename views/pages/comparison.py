@@ -107,6 +107,7 @@ def comparison_page(
         pairs=[_pair(pair, one.dataset, tallies, task_page) for pair in one.pairs],
         heat=heat,
         criteria=[name for name in CRITERIA if name in scored] + sorted(scored - set(CRITERIA)),
+        most_attempts=max(len(variant.pass_at_k) for variant in one.variants),
         fingerprints=fingerprints_of(names, behaviour),
         trial_page=trial_page,
         outcome=outcome,
