@@ -102,6 +102,11 @@ def test_no_page_scrolls_sideways_on_a_phone(browser: Browser, tmp_path: Path, k
     for place in places:
         page.goto(place.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") == 390, place
+        # A name in a table has room for a word.
+        heads = page.locator(".box th[scope='row']:not(.n):visible").evaluate_all(
+            "all => all.map(one => one.offsetWidth)"
+        )
+        assert min(heads, default=110) >= 110, place
     page.close()
 
 
