@@ -50,8 +50,6 @@ _VARIANT_HEAD = (
     "Left out",
 )
 _DIFFERENCE_HEAD = (
-    "a",
-    "b",
     "Metric",
     "Tasks",
     "b − a",
@@ -176,23 +174,22 @@ def score_chart(name: str, filters: list[Json], most: int, groups: list[Json]) -
 
 def _markdown(comparison: Comparison, refs: Sequence[ExperimentRef], links: Links) -> str:
     fixed = ", ".join(_held(name, value) for name, value in comparison.fixed.items())
+    names = fmt.short_names(comparison.variants)
     jobs = sorted({job for one in comparison.variants for job in one.jobs})
     parts = [
         f"**{escaped(headline(comparison))}**",
         *_leads(links),
         "### Variants",
-        _table(_VARIANT_HEAD, (_variant_row(one) for one in comparison.variants)),
+        _table(_VARIANT_HEAD, (_variant_row(one, names) for one in comparison.variants)),
         "### Differences",
-        _table(
-            _DIFFERENCE_HEAD,
-            (_metric_row(pair, metric) for pair in comparison.pairs for metric in pair.metrics),
-        ),
+        *(part for pair in comparison.pairs for part in _differences(pair, names)),
         escaped(comparison.rule),
         "### Tasks whose pass rate changed from a to b",
-        _table(("a", "b", "Gained", "Lost", "Notes"), (_flips_row(pair, links) for pair in comparison.pairs)),
+        _table(("a", "b", "Gained", "Lost", "Notes"), (_flips_row(pair, names, links) for pair in comparison.pairs)),
         "### Together",
-        _together(comparison.complementarity),
+        _together(comparison.complementarity, names),
         "### From",
+        *_in_full(names),
         f"Dataset {code(comparison.dataset)}. Held equal: {fixed}. Jobs: {_names(jobs)}.",
         f"Experiments: {_names(sorted(ref.name for ref in refs))}." if refs else "No experiment is stored.",
     ]
@@ -209,10 +206,10 @@ def _held(name: str, value: str | None) -> str:
     return f"{name.replace('_', ' ')} {code(value) if value else 'not recorded'}"
 
 
-def _variant_row(one: VariantResult) -> tuple[str, ...]:
+def _variant_row(one: VariantResult, names: Mapping[str, str]) -> tuple[str, ...]:
     left_out = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in one.excluded.items())
     return (
-        code(one.variant),
+        code(names[one.variant]),
         _estimate(one.pass_rate, fmt.percent),
         escaped(fmt.interval(one.pass_rate.low, one.pass_rate.high, fmt.percent)),
         _estimate(one.cost_per_attempt_usd, fmt.money),
@@ -232,12 +229,28 @@ def _estimate(one: Estimate, form: fmt.Form) -> str:
     return escaped(f"{'≥ ' if one.at_least else ''}{form(one.value)}{unknown}")
 
 
+def _differences(pair: Pair, names: Mapping[str, str]) -> list[str]:
+    """A pair with its metrics, b less a."""
+    lead = f"{code(names[pair.b])} (b) against {code(names[pair.a])} (a), on {_tasks(pair.tasks)} that both ran:"
+    if not pair.tasks:
+        return [f"{code(names[pair.b])} against {code(names[pair.a])}: {escaped(pair.unanswered or fmt.UNKNOWN)}."]
+    return [lead, _table(_DIFFERENCE_HEAD, (_metric_row(pair, metric) for metric in pair.metrics))]
+
+
+def _tasks(count: int) -> str:
+    return f"{count} {'task' if count == 1 else 'tasks'}"
+
+
+def _in_full(names: Mapping[str, str]) -> list[str]:
+    """What the short names stand for."""
+    meant = [f"{code(short)} is {code(full)}" for full, short in names.items() if short != full]
+    return [f"In full: {', '.join(meant)}."] if meant else []
+
+
 def _metric_row(pair: Pair, metric: PairMetric) -> tuple[str, ...]:
     name, form = METRIC_NAMES[metric.metric].name, METRIC_NAMES[metric.metric].form
     verdict = metric.verdict or "no verdict"
     return (
-        code(pair.a),
-        code(pair.b),
         name,
         str(metric.tasks),
         escaped(fmt.difference(metric.difference, form)) + _ratio(metric),
@@ -249,7 +262,7 @@ def _metric_row(pair: Pair, metric: PairMetric) -> tuple[str, ...]:
 
 
 def _ratio(metric: PairMetric) -> str:
-    return "" if metric.ratio is None else escaped(f" (× {metric.ratio:.3g})")
+    return "" if metric.ratio is None else f" {escaped(f'(× {metric.ratio:.3g})')}"
 
 
 def _leads(links: Links) -> list[str]:
@@ -266,14 +279,15 @@ def _leads(links: Links) -> list[str]:
     )
 
 
-def _flips_row(pair: Pair, links: Links) -> tuple[str, ...]:
-    notes = [f"{count} tasks left out: {reason}" for reason, count in sorted(Counter(pair.left_out.values()).items())]
+def _flips_row(pair: Pair, names: Mapping[str, str], links: Links) -> tuple[str, ...]:
+    left_out = sorted(Counter(pair.left_out.values()).items())
+    notes = [f"{_tasks(count)} left out: {reason}" for reason, count in left_out]
     if pair.refused is not None:
         notes.insert(0, f"no verdict: {pair.refused}")
     if pair.unequal:
-        notes.append(f"{len(pair.unequal)} tasks with unequal numbers of attempts")
+        notes.append(f"{_tasks(len(pair.unequal))} with unequal numbers of attempts")
     gained, lost = (_flipped(pair, tasks, links) for tasks in (pair.gained, pair.lost))
-    return (code(pair.a), code(pair.b), gained, lost, escaped("; ".join(notes)))
+    return (code(names[pair.a]), code(names[pair.b]), gained, lost, escaped("; ".join(notes)))
 
 
 def _flipped(pair: Pair, tasks: Sequence[str], links: Links) -> str:
@@ -293,17 +307,17 @@ def _flipped(pair: Pair, tasks: Sequence[str], links: Links) -> str:
     return f"{len(tasks)}: {', '.join(shown)}{more}"
 
 
-def _together(found: Complementarity) -> str:
+def _together(found: Complementarity, names: Mapping[str, str]) -> str:
     """What the variants solve together, in a paragraph."""
     if found.couple is None or found.best is None:
         return escaped(found.reason or fmt.UNKNOWN)
     oracle, gain = fmt.percent(found.oracle_rate), fmt.difference(found.gain, fmt.points)
     of_two, cost = fmt.percent(found.couple.oracle_rate), fmt.money(found.couple.cost_usd)
     best = f"The best variant for each of {found.tasks} tasks would pass {escaped(oracle)}, {escaped(gain)} over"
-    two = f"the best two are {code(found.couple.a)} and {code(found.couple.b)} ({escaped(of_two)},"
-    alone = [f"{code(name)} alone solves {_flips(tasks)}" for name, tasks in found.only.items() if tasks]
+    two = f"the best two are {code(names[found.couple.a])} and {code(names[found.couple.b])} ({escaped(of_two)},"
+    alone = [f"{code(names[name])} alone solves {_flips(tasks)}" for name, tasks in found.only.items() if tasks]
     priced = f"{two} {escaped(cost)} for one attempt of both at each task)"
-    return "; ".join([f"{best} {code(found.best)}", priced, *alone])
+    return "; ".join([f"{best} {code(names[found.best])}", priced, *alone])
 
 
 def _flips(tasks: Sequence[str]) -> str:
