@@ -25,7 +25,9 @@ def show(result: CompareResult, console: Console) -> None:
         console.print(variants_table(dataset, variants))
     for comparison in result.comparisons:
         _show(comparison, console)
-    if not result.comparisons:
+    if result.comparisons:
+        console.print(line("rule: ", result.comparisons[0].rule))
+    else:
         console.print(line("", nothing_compared(result.variants)))
     for view in result.views:
         console.print(line(f"{fmt.plain(view.name)}: ", view.url))

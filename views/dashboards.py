@@ -74,7 +74,8 @@ class Links:
     """What a comparison's text leads to: addresses on the web, each None or absent where there is none.
 
     Attributes:
-        compare: Opik's own page that compares all the experiments.
+        compare: Opik's own page that compares the comparison's experiments.
+        dataset: the same page with all experiments of the dataset.
         standing: the view that the next run appears in.
         steps: the view of step scores over time.
         traces: of the attempts, by variant and task.
@@ -82,6 +83,7 @@ class Links:
     """
 
     compare: str | None = None
+    dataset: str | None = None
     standing: str | None = None
     steps: str | None = None
     traces: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict[tuple[str, str], Sequence[str]])
@@ -269,6 +271,7 @@ def _leads(links: Links) -> list[str]:
     """The other views, in a line."""
     named = {
         "Compare them item by item in Opik": links.compare,
+        "All experiments of the dataset": links.dataset,
         "Standing view, where the next run appears": links.standing,
         "Step scores over time": links.steps,
     }
