@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from builder import JobBuilder, agent_step, user_step
+from builder import JobBuilder, agent_step, trajectory, user_step
 from hypothesis import given
 from hypothesis import strategies as st
 from test_report import DATASET, HOSTILE, Page, a_report, a_trial, a_variant, loads_nothing
@@ -225,9 +225,50 @@ def test_job_folders_and_opik_give_the_same_pages(tmp_path: Path, kilobench: Any
     assert len(trials(first)) == 12
 
 
+KEPT = {"schema_version", "source", "timestamp", "type"}
+"""What a reader would not take with other words in it."""
+
+
+def planted(value: Any) -> Any:
+    """A trajectory with markup in every one of its texts, names of tools, arguments and models among them."""
+    if isinstance(value, dict):
+        return {name: one if name in KEPT else planted(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [planted(one) for one in value]
+    return f"{value} {PLANTED}" if isinstance(value, str) else value
+
+
+def hostile_jobs(root: Path) -> None:
+    """Two jobs whose every text of a trial is markup: one of one model, one of another."""
+    steps = [
+        user_step(),
+        *(
+            agent_step("I look.", ("read", {"file_path": "a.py"}, "x"), reasoning="Hm.", model_name="m", cost=0.1)
+            for _ in range(3)
+        ),
+    ]
+    run = planted(trajectory(steps, session_id="s", notes="n", agent={"name": "a", "version": "1", "model_name": "m"}))
+    for model in ("one", "two"):
+        job = JobBuilder(root, f"hostile {model} <b>")
+        job.trial(
+            "x__1",
+            task=f"task {PLANTED}",
+            agent=f"agent {PLANTED}",
+            version=f"1 {PLANTED}",
+            model=f"lab/{model} {PLANTED}",
+            exception=f"Error {PLANTED}",
+            printed=PLANTED,
+            raw_trajectory=run,
+        )
+
+
 def test_markup_planted_in_every_text_of_a_trajectory_is_text_on_every_page(tmp_path: Path, kilobench: Any) -> None:
     folder = tmp_path / "report"
-    assert kilobench("run", flipping(tmp_path, text=PLANTED), "--report", folder, "--pages", "all").code == 0
+    root = flipping(tmp_path, text=PLANTED)
+    hostile_jobs(root)
+    assert kilobench("run", root, "--report", folder, "--pages", "all").code == 0
+    # Names of tools are shown, too.
+    assert a_page(written(folder), "trials", "x-").count("<code>read &lt;script&gt;") == 3
     for html in written(folder).values():
         page = Page(html)
         assert not {tag for tag, _ in page.elements} & {"img", "iframe", "object", "embed", "base", "form"}
