@@ -19,11 +19,12 @@ from pipelines.progress import Advance
 from pipelines.regrades import standing_key
 from pipelines.results import SavedComparison, SavedView
 from pipelines.written import Written
-from views.dashboards import ExperimentRef, Links, dashboard
+from views.dashboards import dashboard
 from views.headline import headline
 from views.metrics import attempts_of, without_regrades
 from views.results import Comparison, VariantResult
 from views.standing import Standing, standing_dashboard, standing_views, steps_dashboard
+from views.view_text import ExperimentRef, Links
 from views.widgets import MOST_EXPERIMENTS, DashboardSpec
 
 

@@ -16,13 +16,12 @@ from views.comparisons import compare
 from views.dashboards import (
     EXPERIMENT_SCORES,
     FLAGGED_SCORES,
-    ExperimentRef,
-    code,
     dashboard,
-    escaped,
     experiment_scores,
 )
+from views.escaped import code, escaped
 from views.metrics import variant_results
+from views.view_text import ExperimentRef
 from views.widgets import DashboardSpec
 
 if TYPE_CHECKING:

@@ -92,7 +92,9 @@ def test_the_page_never_scrolls_sideways(browser: Browser, tmp_path: Path, width
     page.close()
 
 
-def test_no_page_scrolls_sideways_on_a_phone_or_asks_for_anything(browser: Browser, tmp_path: Path, kilobench: Any) -> None:
+def test_no_page_scrolls_sideways_on_a_phone_or_asks_for_anything(
+    browser: Browser, tmp_path: Path, kilobench: Any
+) -> None:
     folder = tmp_path / "report"
     root = flipping(tmp_path, text=PLANTED)
     hostile_jobs(root)
