@@ -145,6 +145,7 @@ def test_why_a_pair_gets_no_verdict_is_said_once_for_all_its_metrics(
     assert html.count(refusal.partition(";")[0]) == text.count(refusal.partition(";")[0]) == 2
     assert text.count("| Metric |") == tables
     assert ("cost to complete" in text) == bool(tables)
+    assert ("There is no task to compare" in html) != bool(tables)
 
 
 def test_a_calibrated_judges_share_is_shown_as_it_is_and_corrected(

@@ -170,15 +170,15 @@ def test_a_trial_s_page_folds_away_what_the_verifier_printed_under_its_last_line
 def test_a_step_of_the_same_call_does_not_repeat_its_reasoning_and_one_without_a_call_has_no_cost() -> None:
     first, again, other = (
         replace(A_STEP, number=number, call=call, reasoning="Let me look.", own_usd=0.5, cost_usd=0.5)
-        for number, call in ((1, 1), (2, 1), (3, 2))
+        for number, call in ((1, 1), (2, 1), (4, 2))
     )
-    without = replace(A_STEP, number=4, call=None, own_usd=0.0, provenance=None)
-    steps = (first, again, other, without)
+    without = replace(A_STEP, number=5, call=None, own_usd=0.0, provenance=None)
+    steps = (first, again, replace(again, number=3), other, without)
     html = Site(a_report(), lambda name: TrialView(name, steps), "all").page(trial_place("job/fix-test__1"))
     shown_steps = [Page(part).text for part in html.split('<li id="step-')[1:]]
-    assert ["Let me look." in text for text in shown_steps] == [True, False, True, False]
-    assert "the same as in step 1" in " ".join(shown_steps[1].split())
-    assert ["own $" in text for text in shown_steps] == [True, True, True, False]
+    assert ["Let me look." in text for text in shown_steps] == [True, False, False, True, False]
+    assert all("the same as in step 1" in " ".join(text.split()) for text in shown_steps[1:3])
+    assert ["own $" in text for text in shown_steps] == [True, True, True, True, False]
 
 
 @pytest.mark.parametrize(("attempts", "shown_k"), [(1, 0), (3, 3)])

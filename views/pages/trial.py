@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from views import format as fmt
 from views.pages.html import render, web_address
@@ -74,7 +75,7 @@ def trial_page(
     """
     view = found if isinstance(found, TrialView) else None
     steps = () if view is None else view.steps
-    quotes = _quotes(steps)
+    quotes, repeated = _quotes(steps), _repeated(steps)
     dearest = max((_whole(step) for step in steps), default=0.0)
     task = task_place(row["group"], row["task"])
     return render(
@@ -89,10 +90,7 @@ def trial_page(
         task_page=task if task in pages else None,
         siblings=siblings,
         verifier=None if view is None or view.verifier_output is None else _printed(view.verifier_output),
-        steps=[
-            _step(one, before, quotes.get(one.number, ()), dearest)
-            for one, before in zip(steps, (None, *steps), strict=False)
-        ],
+        steps=[_step(one, repeated.get(one.number), quotes.get(one.number, ()), dearest) for one in steps],
         strip=_strip(steps, dearest),
         strip_height=_STRIP_HEIGHT,
         bar_width=_WIDTH,
@@ -134,6 +132,18 @@ def _quotes(steps: Sequence[StepView]) -> dict[int, list[str]]:
     return found
 
 
+def _repeated(steps: Sequence[StepView]) -> dict[int, int]:
+    """The steps whose reasoning stands in an earlier step already, each with the first such step.
+
+    Where one LLM call is written as several steps, each of them repeats it.
+    """
+    found: dict[int, int] = {}
+    for before, step in pairwise(steps):
+        if step.call is not None and (step.call, step.reasoning) == (before.call, before.reasoning):
+            found[step.number] = found.get(before.number, before.number)
+    return found
+
+
 def _whole(step: StepView) -> float:
     return max(step.own_usd or 0.0, 0.0) + max(step.carried_at_least_usd or 0.0, 0.0)
 
@@ -145,12 +155,13 @@ def _printed(text: str) -> tuple[str, Shown]:
     return last if len(last) <= _LAST else f"{last[: _LAST - 1]}…", shown(text)
 
 
-def _step(step: StepView, before: StepView | None, quotes: Sequence[str], dearest: float) -> _Step:
+def _step(step: StepView, same_as: int | None, quotes: Sequence[str], dearest: float) -> _Step:
     reasoning = shown(step.reasoning, quotes) if step.reasoning and step.reasoning.strip() else None
-    same_as = None
-    # Where one call is written as several steps, each repeats the reasoning: where words of it are quoted, it stays.
-    if before is not None and _is_repeated(step, before) and reasoning is not None and "<mark>" not in reasoning.html:
-        reasoning, same_as = None, before.number
+    # Where words of it are quoted, it stays.
+    if same_as is not None and reasoning is not None and "<mark>" not in reasoning.html:
+        reasoning = None
+    else:
+        same_as = None
     return _Step(
         given=step,
         message=shown(step.message, quotes) if step.message.strip() else None,
@@ -170,11 +181,6 @@ def _step(step: StepView, before: StepView | None, quotes: Sequence[str], deares
         bar=_bar(step, dearest),
         chips=sorted(step.chips, key=lambda chip: (not chip.is_flag, chip.criterion)),
     )
-
-
-def _is_repeated(step: StepView, before: StepView) -> bool:
-    """Whether a step is of the same LLM call as the one before, with the same reasoning."""
-    return step.call is not None and (step.call, step.reasoning) == (before.call, before.reasoning)
 
 
 def _bar(step: StepView, dearest: float) -> _Bar | None:
