@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import quote
@@ -19,12 +19,13 @@ from pipelines.progress import Advance
 from pipelines.regrades import standing_key
 from pipelines.results import SavedComparison, SavedView
 from pipelines.written import Written
-from views.dashboards import ExperimentRef, Links, dashboard
+from views.dashboards import dashboard
 from views.headline import headline
 from views.metrics import attempts_of, without_regrades
 from views.results import Comparison, VariantResult
 from views.standing import Standing, standing_dashboard, standing_views, steps_dashboard
-from views.widgets import DashboardSpec
+from views.view_text import ExperimentRef, Links
+from views.widgets import MOST_EXPERIMENTS, DashboardSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ def save_views(
     by_name = [(name, [one for key, few in variants.items() if _is_of(key, name) for one in few]) for name in own]
     standing = {one: keeper.save(standing_dashboard(store.project, one)) for one in standing_views(by_name)}
     urls = _trace_urls(trials, traces, store, project_id)
+    compared = [name for name in own if any(_is_of(one.dataset, name) for one in comparisons)]
+    ids = {name: store.dataset_id(name) for name in compared}
+    every = {
+        name: _compare_url(store, one, _experiments_of(store, one)) for name, one in ids.items() if one is not None
+    }
     saved: list[SavedComparison] = []
     for comparison in comparisons:
         refs = _experiments(comparison, shown)
@@ -85,7 +91,8 @@ def save_views(
         agent = comparison.variants[0].agent
         stands = standing.get(Standing("version" if comparison.by == "version" else "model", dataset, agent))
         links = Links(
-            compare=_compare_url(store, dataset, refs),
+            compare=_compare_url(store, ids.get(dataset), (one.id for several in refs.values() for one in several)),
+            dataset=every.get(dataset),
             standing=None if stands is None else stands.url,
             steps=None if steps is None else steps.url,
             traces=urls.get(comparison.dataset, {}),
@@ -136,14 +143,22 @@ def _experiments(comparison: Comparison, experiments: Sequence[Experiment]) -> d
     return found
 
 
-def _compare_url(store: OpikStore, dataset: str, refs: Mapping[str, Sequence[ExperimentRef]]) -> str | None:
-    """Opik's own page that compares these experiments, all of one dataset."""
-    ids = sorted(one.id for several in refs.values() for one in several)
-    dataset_id = store.dataset_id(dataset) if ids else None
-    if dataset_id is None:
+def _experiments_of(store: OpikStore, dataset: str) -> list[str]:
+    """The ids of the newest experiments of a dataset, whoever compares which of them: as many as Opik shows."""
+    found = store.rest.call(
+        "the experiments of a dataset",
+        lambda api: api.experiments.find_experiments(page=1, size=MOST_EXPERIMENTS, dataset_id=dataset),
+    )
+    return [one.id for one in found.content or [] if one.id is not None]
+
+
+def _compare_url(store: OpikStore, dataset: str | None, experiments: Iterable[str]) -> str | None:
+    """Opik's own page that compares these experiments, all of one dataset, which is given by its id."""
+    ids = sorted(experiments)
+    if dataset is None or not ids:
         return None
     listed = quote(json.dumps(ids, separators=(",", ":")))
-    return f"{store.connection.root}/experiments/{dataset_id}/compare?experiments={listed}"
+    return f"{store.connection.root}/experiments/{dataset}/compare?experiments={listed}"
 
 
 def _trace_urls(

@@ -25,7 +25,9 @@ def show(result: CompareResult, console: Console) -> None:
         console.print(variants_table(dataset, variants))
     for comparison in result.comparisons:
         _show(comparison, console)
-    if not result.comparisons:
+    if result.comparisons:
+        console.print(line("rule: ", result.comparisons[0].rule))
+    else:
         console.print(line("", nothing_compared(result.variants)))
     for view in result.views:
         console.print(line(f"{fmt.plain(view.name)}: ", view.url))
@@ -44,7 +46,10 @@ def _show(comparison: SavedComparison, console: Console) -> None:
     names = fmt.short_names(comparison.variants)
     console.print(line(f"{fmt.plain(comparison.name)}: ", comparison.headline))
     for pair in comparison.pairs:
-        console.print(_pair(pair, names))
+        if pair.tasks:
+            console.print(_pair(pair, names))
+        if pair.unanswered is not None:
+            console.print(line(fmt.plain(f"{names[pair.b]} against {names[pair.a]}: no verdict: "), pair.unanswered))
         for lead, tasks in (("gained: ", pair.gained), ("lost: ", pair.lost)):
             if tasks:
                 more = f" and {len(tasks) - _MOST_TASKS} more" if len(tasks) > _MOST_TASKS else ""
@@ -61,14 +66,14 @@ def _pair(pair: Pair, names: dict[str, str]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     for metric in pair.metrics:
-        table.add_row(*_row(metric))
+        table.add_row(*_row(metric, pair.reason(metric)))
     return table
 
 
-def _row(metric: PairMetric) -> tuple[Text, ...]:
+def _row(metric: PairMetric, why: str | None) -> tuple[Text, ...]:
     name = METRIC_NAMES[metric.metric]
     ratio = "" if metric.ratio is None else f" ({fmt.factor(metric.ratio)})"
-    reason = f" ({metric.reason})" if metric.reason else ""
+    reason = f" ({why})" if why else ""
     cells = (
         name.name,
         f"{fmt.difference(metric.difference, name.form)}{ratio}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console
 from rich.markdown import Markdown
 
@@ -10,6 +12,9 @@ from pipelines.view_results import DeletedViews, OpenedView, ShownView, ViewList
 from views import format as fmt
 
 _SERVE = "They are in the embedded store: `kilobench serve` shows them."
+
+_TRACES = re.compile(r" \((?:\[[ab]\d*\]\(https?://[^()\s]*\)(?:, )?)+\)")
+"""The links to a flipped task's traces: in a cell of a terminal's table there is no room for an address."""
 
 
 def show_list(result: ViewList, console: Console) -> None:
@@ -27,7 +32,7 @@ def show_list(result: ViewList, console: Console) -> None:
 def show_view(result: ShownView, console: Console) -> None:
     """Prints a view's text. It holds names from job folders, which cannot command a terminal."""
     console.print(line("", result.view.name))
-    console.print(Markdown(fmt.plain(result.text), hyperlinks=False))
+    console.print(Markdown(_TRACES.sub("", fmt.plain(result.text)), hyperlinks=False))
     console.print(line("", result.view.url))
 
 

@@ -87,6 +87,7 @@ def view_of(found: FoundTrial, book: PriceBook, url: str | None = None) -> Trial
         ),
         findings=trial.findings,
         exception=None if trial.exception is None else (trial.exception.type, trial.exception.message),
+        verifier_output=trial.verifier_output,
         url=url,
     )
 
@@ -105,7 +106,7 @@ def _step(step: Step, spend: StepSpend | None, chips: tuple[Chip, ...]) -> StepV
         model=step.model,
         call=step.call,
         cost_usd=None if spend is None else spend.usd,
-        provenance=None if spend is None else spend.provenance.value,
+        provenance=None if spend is None or spend.call is None else spend.provenance.value,
         own_usd=None if spend is None else spend.own_usd,
         carried_usd=None if spend is None else spend.carried_usd,
         carried_at_least_usd=None if spend is None else spend.carried_at_least_usd,

@@ -113,8 +113,39 @@ def test_the_files_that_people_ask_for_are_written(kilobench: Any, jobs: Path, t
 
 def test_what_a_person_sees_is_the_answer_the_pairs_and_the_views(kilobench: Any, jobs: Path) -> None:
     said = kilobench("compare", jobs, "--by", "model").out
-    for text in ("passes less than", "pass rate", "cost to complete", "worse", "saved as http://127.0.0.1:5173"):
+    for text in (
+        "passes less than",
+        "pass rate",
+        "cost to complete",
+        "worse",
+        "rule: b is called better",
+        "saved as http://127",
+    ):
         assert text in " ".join(said.split())
+
+
+@pytest.mark.parametrize(
+    ("shape", "refusal", "tables"),
+    [
+        ("one attempt against five", "7 tasks were tried another number of times", 1),
+        ("no common task", "2 tasks were run with one of the two only; no task in common", 0),
+    ],
+)
+def test_why_a_pair_gets_no_verdict_is_said_once_for_all_its_metrics(
+    kilobench: Any, tmp_path: Path, shape: str, refusal: str, tables: int
+) -> None:
+    BAD_INPUT[shape][0](tmp_path / "jobs")
+    said = kilobench("compare", tmp_path / "jobs", "--report", tmp_path, "--markdown", tmp_path / "x.md").out
+    (page,) = (tmp_path / "comparisons").iterdir()
+    html, text = page.read_text(), (tmp_path / "x.md").read_text()
+    assert f"No verdict: {refusal}." in html
+    assert f"No verdict: {refusal}." in text
+    assert f"no verdict: {refusal}" in " ".join(said.split())
+    # Once in the headline, and once for the pair.
+    assert html.count(refusal.partition(";")[0]) == text.count(refusal.partition(";")[0]) == 2
+    assert text.count("| Metric |") == tables
+    assert ("cost to complete" in text) == bool(tables)
+    assert ("There is no task to compare" in html) != bool(tables)
 
 
 def test_a_calibrated_judges_share_is_shown_as_it_is_and_corrected(
@@ -210,11 +241,11 @@ def no_steps(folder: Path) -> None:
 
 BAD_INPUT: dict[str, tuple[Callable[[Path], None], str]] = {
     "one variant only": (one_only, "There is one variant only"),
-    "no common task": (no_common_task, "2 tasks were run with one of the two only; no task in common"),
+    "no common task": (no_common_task, "No verdict: 2 tasks were run with one of the two only; no task in common."),
     "all passed": (all_alike(7), "no difference in pass rate is shown"),
     "all failed": (all_alike(0), "have no success"),
     "every cost unknown": (no_cost, "an unknown amount"),
-    "one attempt against five": (one_against_five, "7 tasks were tried another number of times"),
+    "one attempt against five": (one_against_five, "No verdict: 7 tasks were tried another number of times."),
     "slashes and markup": (hostile, "fewer than 6 tasks in common"),
     "no steps": (no_steps, "no difference in pass rate is shown"),
 }
@@ -241,6 +272,10 @@ def test_what_cannot_be_said_is_said_not_to_be(kilobench: Any, tmp_path: Path, c
         out,
     )
     told(found)
+    assert not pd.read_csv(out / "variants.csv").empty
+    # Each with its head, also where it has no row.
+    assert "metric" in pd.read_csv(out / "pairs.csv").columns
+    assert "a_passes" in pd.read_csv(out / "flips.csv").columns
     for forbidden in ("NaN", "Infinity"):
         assert forbidden not in found.out
     text = (out / "x.md").read_text()

@@ -241,7 +241,7 @@ def test_what_the_infrastructure_broke_was_run_and_is_left_out_of_both_sides() -
         ),
         (
             [trial("x"), trial("y", version="2.0")],
-            "(refused: 2 tasks were run with one of the two only; no task in common)",
+            "(refused: 2 tasks were run with one of the two only, no task in common)",
         ),
         ([*arm(1, tasks=3), *arm(2, tasks=3, version="2.0")], "cannot be said (fewer than 6 tasks in common)"),
         ([trial("x", "cancelled"), trial("x", version="2.0")], "kilo@1.0 has no attempt that counts"),

@@ -16,13 +16,12 @@ from views.comparisons import compare
 from views.dashboards import (
     EXPERIMENT_SCORES,
     FLAGGED_SCORES,
-    ExperimentRef,
-    code,
     dashboard,
-    escaped,
     experiment_scores,
 )
+from views.escaped import code, escaped
 from views.metrics import variant_results
+from views.view_text import ExperimentRef
 from views.widgets import DashboardSpec
 
 if TYPE_CHECKING:
@@ -151,6 +150,9 @@ def test_the_text_says_the_answer_the_numbers_and_where_they_come_from() -> None
     assert "1 infrastructure error" in text
     assert "`task3`, `task4`" in text
     assert "`night-run`" in text
+    # What tells the variants apart, once in full.
+    assert "`2.0` (b) against `1.0` (a), on 10 tasks that both ran:" in text
+    assert text.count("kilo@2.0/lab/small") == 1
     assert "permutation test" in text
     assert "not known on both sides for 10 of 10 tasks" in text
     assert "effort not recorded, other settings at their defaults" in text

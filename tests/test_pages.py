@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from builder import JobBuilder, agent_step, user_step
+from builder import JobBuilder, agent_step, trajectory, user_step
 from hypothesis import given
 from hypothesis import strategies as st
 from test_report import DATASET, HOSTILE, Page, a_report, a_trial, a_variant, loads_nothing
@@ -44,6 +44,7 @@ def flipping(folder: Path, name: str = "jobs", text: str = "plain") -> Path:
                     model=model,
                     reward=float(task in passed),
                     exception=f"Error{text}" if task == "c" else None,
+                    printed=f"installing\n{text}\n=== 1 of 2 tests failed {text} ===\n",
                     steps=[
                         user_step(f"Please. {text}"),
                         *(
@@ -99,6 +100,32 @@ def test_pages_are_written_for_all_for_what_flips_or_for_none(
                 assert not anchor or f'id="{anchor}"' in there.read_text(encoding="utf-8")
 
 
+A_STEP = StepView(
+    number=1,
+    source="agent",
+    subagent="",
+    segment="",
+    is_copied=False,
+    message="",
+    reasoning=None,
+    calls=(),
+    observations=(),
+    model=None,
+    call=1,
+    cost_usd=None,
+    provenance="unknown",
+    own_usd=None,
+    carried_usd=None,
+    carried_at_least_usd=None,
+    prompt_tokens=None,
+    output_tokens=None,
+    seconds=None,
+    started_at=None,
+    is_wasted=None,
+    chips=(),
+)
+
+
 def a_page(pages: dict[str, str], kind: str, beginning: str) -> str:
     return next(html for place, html in sorted(pages.items()) if place.startswith(f"{kind}/{beginning}"))
 
@@ -127,6 +154,54 @@ def test_a_trial_s_page_tells_its_steps_their_cost_and_what_the_judges_say(tmp_p
     assert any("/traces?trace=" in str(one.get("href")) for one in Page(html).all("a"))
 
 
+def test_a_trial_s_page_folds_away_what_the_verifier_printed_under_its_last_line(
+    tmp_path: Path, kilobench: Any
+) -> None:
+    folder = tmp_path / "report"
+    kilobench("run", flipping(tmp_path, text=PLANTED), "--report", folder)
+    html = a_page(written(folder), "trials", "a-")
+    folded = Page(html[html.index('<details class="fault verifier"') :].partition("</details>")[0]).text
+    summary, _, whole = folded.partition("the last 4 lines")
+    assert "What the verifier printed: 1 of 2 tests failed <script>alert(1)</script>" in " ".join(summary.split())
+    assert "installing" in whole
+    assert "installing" not in summary
+
+
+def test_a_step_of_the_same_call_does_not_repeat_its_reasoning_and_one_without_a_call_has_no_cost() -> None:
+    first, again, other = (
+        replace(A_STEP, number=number, call=call, reasoning="Let me look.", own_usd=0.5, cost_usd=0.5)
+        for number, call in ((1, 1), (2, 1), (4, 2))
+    )
+    without = replace(A_STEP, number=5, call=None, own_usd=0.0, provenance=None)
+    steps = (first, again, replace(again, number=3), other, without)
+    html = Site(a_report(), lambda name: TrialView(name, steps), "all").page(trial_place("job/fix-test__1"))
+    shown_steps = [Page(part).text for part in html.split('<li id="step-')[1:]]
+    assert ["Let me look." in text for text in shown_steps] == [True, False, False, True, False]
+    assert all("the same as in step 1" in " ".join(text.split()) for text in shown_steps[1:3])
+    assert ["own $" in text for text in shown_steps] == [True, True, True, True, False]
+
+
+@pytest.mark.parametrize(("attempts", "shown_k"), [(1, 0), (3, 3)])
+def test_several_attempts_are_shown_as_pass_at_k_and_pass_hat_k_on_the_first_page_and_the_comparison_s(
+    tmp_path: Path, kilobench: Any, attempts: int, shown_k: int
+) -> None:
+    for version, passes in (("1.0", 1), ("2.0", 2)):
+        job = JobBuilder(tmp_path / "jobs", version)
+        for task in "abcdefg":
+            # One variant tried less often: what it cannot say is unknown.
+            for attempt in range(attempts if version == "1.0" else max(1, attempts - 1)):
+                passed = attempt < passes and task != "g"
+                job.trial(f"{task}__{attempt}", version=version, reward=float(passed))
+    kilobench("run", tmp_path / "jobs", "--report", tmp_path / "report")
+    pages = written(tmp_path / "report")
+    for html in (pages["index.html"], a_page(pages, "comparisons", "")):
+        table = html.partition('<table class="repeats">')[2].partition("</table>")[0]
+        assert table.count("<tr>") == (shown_k + 1 if shown_k else 0)
+        # At two of three attempts, a task that passes once passes at least once in 2 of 3 draws, and never twice.
+        assert "None" not in table
+        assert [f"{6 / 7 * 2 / 3:.1%}".replace("%", " %") in table, "0 %" in table] == [bool(shown_k)] * 2
+
+
 def test_a_task_s_page_has_all_attempts_side_by_side(tmp_path: Path, kilobench: Any) -> None:
     folder = tmp_path / "report"
     kilobench("run", flipping(tmp_path), "--report", folder)
@@ -150,9 +225,50 @@ def test_job_folders_and_opik_give_the_same_pages(tmp_path: Path, kilobench: Any
     assert len(trials(first)) == 12
 
 
+KEPT = {"schema_version", "source", "timestamp", "type"}
+"""What a reader would not take with other words in it."""
+
+
+def planted(value: Any) -> Any:
+    """A trajectory with markup in every one of its texts, names of tools, arguments and models among them."""
+    if isinstance(value, dict):
+        return {name: one if name in KEPT else planted(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [planted(one) for one in value]
+    return f"{value} {PLANTED}" if isinstance(value, str) else value
+
+
+def hostile_jobs(root: Path) -> None:
+    """Two jobs whose every text of a trial is markup: one of one model, one of another."""
+    steps = [
+        user_step(),
+        *(
+            agent_step("I look.", ("read", {"file_path": "a.py"}, "x"), reasoning="Hm.", model_name="m", cost=0.1)
+            for _ in range(3)
+        ),
+    ]
+    run = planted(trajectory(steps, session_id="s", notes="n", agent={"name": "a", "version": "1", "model_name": "m"}))
+    for model in ("one", "two"):
+        job = JobBuilder(root, f"hostile {model} <b>")
+        job.trial(
+            "x__1",
+            task=f"task {PLANTED}",
+            agent=f"agent {PLANTED}",
+            version=f"1 {PLANTED}",
+            model=f"lab/{model} {PLANTED}",
+            exception=f"Error {PLANTED}",
+            printed=PLANTED,
+            raw_trajectory=run,
+        )
+
+
 def test_markup_planted_in_every_text_of_a_trajectory_is_text_on_every_page(tmp_path: Path, kilobench: Any) -> None:
     folder = tmp_path / "report"
-    assert kilobench("run", flipping(tmp_path, text=PLANTED), "--report", folder, "--pages", "all").code == 0
+    root = flipping(tmp_path, text=PLANTED)
+    hostile_jobs(root)
+    assert kilobench("run", root, "--report", folder, "--pages", "all").code == 0
+    # Names of tools are shown, too.
+    assert a_page(written(folder), "trials", "x-").count("<code>read &lt;script&gt;") == 3
     for html in written(folder).values():
         page = Page(html)
         assert not {tag for tag, _ in page.elements} & {"img", "iframe", "object", "embed", "base", "form"}
@@ -185,31 +301,7 @@ def test_a_trace_that_is_gone_is_told_on_the_trial_s_page(
 
 
 def test_a_step_with_unknown_cost_shows_no_number() -> None:
-    step = StepView(
-        number=1,
-        source="agent",
-        subagent="",
-        segment="",
-        is_copied=False,
-        message="",
-        reasoning=None,
-        calls=(),
-        observations=(),
-        model=None,
-        call=1,
-        cost_usd=None,
-        provenance="unknown",
-        own_usd=None,
-        carried_usd=None,
-        carried_at_least_usd=None,
-        prompt_tokens=None,
-        output_tokens=None,
-        seconds=None,
-        started_at=None,
-        is_wasted=None,
-        chips=(),
-    )
-    html = Site(a_report(), lambda name: TrialView(name, (step,)), "all").page(trial_place("job/fix-test__4"))
+    html = Site(a_report(), lambda name: TrialView(name, (A_STEP,)), "all").page(trial_place("job/fix-test__4"))
     said = html.partition('id="step-1"')[2].partition("</li>")[0]
     assert "$" not in said
     assert 'aria-label="unknown"' in said

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY
 from playwright.sync_api import Browser, Page, sync_playwright
-from test_pages import PLANTED, flipping
+from test_pages import PLANTED, flipping, hostile_jobs
 from test_report import HEADLINE, HOSTILE, a_report, a_trial, a_variant, hostile_report
 
 from views.report import Site, write_report
@@ -92,16 +92,29 @@ def test_the_page_never_scrolls_sideways(browser: Browser, tmp_path: Path, width
     page.close()
 
 
-def test_no_page_scrolls_sideways_on_a_phone(browser: Browser, tmp_path: Path, kilobench: Any) -> None:
+def test_no_page_scrolls_sideways_on_a_phone_or_asks_for_anything(
+    browser: Browser, tmp_path: Path, kilobench: Any
+) -> None:
     folder = tmp_path / "report"
-    kilobench("investigate", flipping(tmp_path, text=PLANTED), "--report", folder / "why")
+    root = flipping(tmp_path, text=PLANTED)
+    hostile_jobs(root)
+    kilobench("investigate", root, "--report", folder / "why")
     kilobench("compare", "--report", folder / "what", "--pages", "all")
     places = sorted({one.parent: one for one in folder.rglob("*.html")}.values())
     assert len(places) == 6
     page = browser.new_page(viewport={"width": 390, "height": 844})
+    seen = Seen(page)
+    listen(seen)
     for place in places:
         page.goto(place.as_uri())
         assert page.evaluate("document.documentElement.scrollWidth") == 390, place
+        # A name in a table has room for a word.
+        heads = page.locator(".box th[scope='row']:not(.n):visible").evaluate_all(
+            "all => all.map(one => one.offsetWidth)"
+        )
+        assert min(heads, default=110) >= 110, place
+    assert seen.console == []
+    assert seen.requests == [place.as_uri() for place in places]
     page.close()
 
 

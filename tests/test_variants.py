@@ -217,6 +217,16 @@ def test_the_fingerprint_of_a_variant_is_over_its_own_attempts() -> None:
     assert pd.isna(first[5])
 
 
+def test_the_order_in_which_trials_were_read_changes_no_digit() -> None:
+    rng = np.random.default_rng(3)
+    found = trials(*(trial(f"task-{place}", cost_usd=cost) for place, cost in enumerate(rng.lognormal(size=99))))
+    first, second = (
+        variants_table(one, steps(), calls(), actions()) for one in (found, found.sample(frac=1, random_state=5))
+    )
+    assert first["cost_per_attempt_usd_sd"].notna().all()
+    assert first.to_csv() == second.to_csv()
+
+
 def test_no_trials_are_no_variants() -> None:
     assert len(table()) == 0
     assert list(table().columns) == list(VARIANTS.columns)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from builder import JobBuilder
 from faults import Fault, FaultyProxy, status
 from test_pages import flipping
 
@@ -16,6 +18,8 @@ from adapter.embedded_opik import EmbeddedOpik
 from adapter.opik_connection import Connection
 from pipelines.compare_results import CompareResult
 from pipelines.view_results import DeletedViews, OpenedView, ShownView, ViewList
+
+COMPARED = re.compile(r"\[([^\]]*)\]\([^)\s]*/compare\?experiments=([^)\s]*)\)")
 
 
 @pytest.fixture
@@ -56,7 +60,12 @@ def test_a_view_is_shown_by_its_name_with_and_without_the_project_and_by_its_id(
         == ShownView.model_validate(ask(kilobench, server, "show", by_name.view.id, "--json").json)
     )
     assert "pass rate" in by_name.text
-    assert "pass rate" in ask(kilobench, server, "show", name).out
+    said = ask(kilobench, server, "show", name).out
+    assert "pass rate" in said
+    # The flipped task is named; the links to its traces, which no cell has room for, stay in the view.
+    assert "[a1](http" in by_name.text
+    assert "traces?trace" not in said
+    assert "1: a/plain" in said
 
 
 def test_a_name_that_is_not_there_is_told_with_those_that_are(
@@ -144,6 +153,20 @@ def test_a_second_run_writes_no_view(saved: list[str], server: EmbeddedOpik, kil
     again = kilobench("compare", "--opik", server.url, "--project", "p", "--json").json
     assert again["written"]["dashboards"] == 0
     assert ask(kilobench, server, "list", "--json").json == before
+
+
+def test_a_view_leads_to_opiks_own_page_with_its_experiments_and_to_that_with_all_of_the_dataset(
+    tmp_path: Path, server: EmbeddedOpik, kilobench: Any
+) -> None:
+    root = flipping(tmp_path)
+    JobBuilder(root, "another").trial(agent="other", version="3.0")
+    kilobench("run", root, "--opik", server.url, "--project", "p")
+    # What is compared does not change what the dataset holds.
+    result = kilobench("compare", *root.glob("[!a]*"), "--opik", server.url, "--project", "p", "--json")
+    (view,) = result.json["comparisons"][0]["dashboards"]
+    text = ShownView.model_validate(ask(kilobench, server, "show", view["id"], "--json").json).text
+    links = {words: len(re.findall(r"[0-9a-f-]{36}", listed)) for words, listed in COMPARED.findall(text)}
+    assert links == {"Compare them item by item in Opik": 2, "All experiments of the dataset": 3}
 
 
 def test_the_next_run_appears_in_the_standing_view_by_itself(

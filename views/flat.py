@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from views import format as fmt
-from views.results import Comparison, Estimate, VariantResult
+from views.results import Comparison, Estimate, Flip, PairMetric, VariantResult
 
 _ESTIMATES = (
     *("pass_rate", "cost_per_attempt_usd", "cost_to_complete_usd"),
@@ -47,8 +47,16 @@ def csv_tables(
             for flip in pair.flips
         ],
     }
+    heads = {
+        "variants": ("dataset", *_VARIANT, "excluded", *_ESTIMATES),
+        "pairs": ("comparison", "by", "dataset", "a", "b", *PairMetric.model_fields),
+        "flips": ("comparison", "dataset", "a", "b", *Flip.model_fields),
+    }
     return {
-        name: pd.DataFrame([{column: _safe(value) for column, value in row.items()} for row in several])
+        name: pd.DataFrame(
+            [{column: _safe(value) for column, value in row.items()} for row in several],
+            columns=None if several else list(heads[name]),
+        )
         for name, several in rows.items()
     }
 

@@ -85,6 +85,11 @@ def money(usd: float | None) -> str:
     return f"${usd:.{2 - min(_exponent(usd), 0)}f}"
 
 
+def brief_money(usd: float | None) -> str:
+    """Dollars as `money` writes them, but a part of a hundredth of a cent only as that: `<$0.0001`."""
+    return "<$0.0001" if usd is not None and 0 < usd < 1e-4 else money(usd)
+
+
 def tokens(number: float | None) -> str:
     """Tokens to three significant digits: `850`, `12.3k`, `1.20M`, `3.45B`."""
     if number is None or math.isnan(number):
@@ -179,11 +184,11 @@ def interval(low: float | None, high: float | None, form: Form, *, signed: bool 
     return f"{first} to {last}"
 
 
-def cost(usd: float | None, provenance: str) -> str:
+def cost(usd: float | None, provenance: str, form: Form = money) -> str:
     """A cost with its provenance's mark: `$0.0123` as recorded, `≈ $0.0123` as priced from tokens."""
     if usd is None or math.isnan(usd):
         return UNKNOWN
-    return f"{PROVENANCE_MARKS.get(provenance, '?')} {money(usd)}".strip()
+    return f"{PROVENANCE_MARKS.get(provenance, '?')} {form(usd)}".strip()
 
 
 def short_names(variants: Sequence[Named]) -> dict[str, str]:

@@ -43,9 +43,11 @@ def _answer_of_two(comparison: Comparison, names: dict[str, str]) -> str:
     pair, results = comparison.pairs[0], {one.variant: one for one in comparison.variants}
     passed = pair.metric("pass_rate")
     a, b = names[pair.a], names[pair.b]
+    # One sentence: a semicolon would end what it says first.
+    reason = None if passed.reason is None else passed.reason.replace("; ", ", ")
     if passed.verdict is None:
         return (
-            f"Whether {b} passes more or less than {a} cannot be said ({passed.reason}): {b} "
+            f"Whether {b} passes more or less than {a} cannot be said ({reason}): {b} "
             f"{_passed(results[pair.b])} and {a} {_passed(results[pair.a])}"
         )
     shown = {
@@ -53,7 +55,7 @@ def _answer_of_two(comparison: Comparison, names: dict[str, str]) -> str:
         "worse": f"{b} passes less than {a}",
         "no difference shown": f"no difference in pass rate is shown between {b} and {a}",
     }[passed.verdict]
-    interval = passed.reason
+    interval = reason
     if passed.low is not None and passed.high is not None:
         interval = f"95 % interval {fmt.interval(passed.low, passed.high, fmt.points, signed=True)}"
     for_whom = f" for {b}" if passed.verdict == "no difference shown" and passed.difference else ""

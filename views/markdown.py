@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from views import format as fmt
-from views.dashboards import code, escaped
+from views.escaped import code, escaped, table
 from views.headline import headline
 from views.metric_names import METRIC_NAMES
 from views.results import Comparison, Pair, PairMetric, VariantResult
@@ -34,16 +34,18 @@ def _section(one: Comparison, url: str | None) -> str:
     parts = [
         f"### {escaped(one.name)}",
         f"**{escaped(headline(one))}**",
-        _table(
+        table(
             ("Variant", "Passed", "Pass rate", "95 % interval", "$ per attempt", "$ per success"),
             [_variant(result, names[result.variant]) for result in one.variants],
         ),
     ]
     for pair in one.pairs:
         parts.append(f"{code(names[pair.b])} against {code(names[pair.a])}, on {pair.tasks} tasks:")
-        parts.append(
-            _table(("Metric", "Difference", "95 % interval", "p, adjusted", "Verdict"), map(_metric, pair.metrics))
-        )
+        if pair.unanswered is not None:
+            parts.append(f"No verdict: {escaped(pair.unanswered)}.")
+        if pair.tasks:
+            rows = [_metric(one, pair.reason(one)) for one in pair.metrics]
+            parts.append(table(("Metric", "Difference", "95 % interval", "p, adjusted", "Verdict"), rows))
         parts += _flips(pair)
     if url is not None:
         parts.append(f"[Saved view]({url})")
@@ -65,7 +67,7 @@ def _variant(one: VariantResult, name: str) -> tuple[str, ...]:
     )
 
 
-def _metric(one: PairMetric) -> tuple[str, ...]:
+def _metric(one: PairMetric, reason: str | None) -> tuple[str, ...]:
     name = METRIC_NAMES[one.metric]
     ratio = "" if one.ratio is None else f" ({fmt.factor(one.ratio)})"
     return (
@@ -73,7 +75,7 @@ def _metric(one: PairMetric) -> tuple[str, ...]:
         escaped(f"{fmt.difference(one.difference, name.form)}{ratio}"),
         escaped(fmt.interval(one.low, one.high, name.form, signed=True)),
         escaped(fmt.probability(one.p_adjusted)),
-        escaped(_MARKS[one.verdict] + (f" ({one.reason})" if one.reason else "")),
+        escaped(_MARKS[one.verdict] + (f" ({reason})" if reason else "")),
     )
 
 
@@ -84,8 +86,3 @@ def _flips(pair: Pair) -> list[str]:
             more = f" and {len(tasks) - _MOST_FLIPS} more" if len(tasks) > _MOST_FLIPS else ""
             said.append(f"{lead} {len(tasks)}: {', '.join(map(code, tasks[:_MOST_FLIPS]))}{more}")
     return said
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

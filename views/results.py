@@ -213,6 +213,17 @@ class Pair(_Result):
     unequal: tuple[str, ...] = ()
     refused: str | None = None
 
+    @property
+    def unanswered(self) -> str | None:
+        """Why the pair as a whole gets no verdict; None where each metric is judged by itself."""
+        no_task = None if self.tasks else "no task in common"
+        return "; ".join(filter(None, (self.refused, no_task))) or None
+
+    def reason(self, one: PairMetric) -> str | None:
+        """What is to be said of a metric beside what is said of the pair as a whole."""
+        told = None if one.reason is None else one.reason.removeprefix(f"refused: {self.refused}").removeprefix("; ")
+        return told or None
+
     def metric(self, name: Metric) -> PairMetric:
         """The row of this metric; raises `KeyError` where the comparison has none."""
         for one in self.metrics:

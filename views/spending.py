@@ -63,7 +63,8 @@ def spending(trials: pd.DataFrame, kinds: pd.DataFrame) -> dict[str, dict[str, S
     """
     found: dict[str, dict[str, Spending]] = {}
     for dataset, part in by_dataset(trials).items():
-        attempts = attempts_of(part)
+        # Sums depend on their order, in the last digits.
+        attempts = attempts_of(part).sort_values("trial")
         for variant, its in attempts.groupby("variant", sort=True):
             known = its[its["cost_usd"].notna()]
             split = kinds.reindex(known["trial"]).fillna(0.0)

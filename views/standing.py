@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from views.dashboards import code, leaderboard, score_chart
+from views.dashboards import leaderboard, score_chart
+from views.escaped import code
 from views.results import VariantResult
 from views.tables import CRITERIA
 from views.widgets import MOST_EXPERIMENTS, DashboardSpec, Json, condition, group, section, spec, widget

@@ -99,7 +99,8 @@ class _Arm:
 
 def _arms(trials: pd.DataFrame, prints: pd.DataFrame) -> list[_Arm]:
     """The variants on one dataset, in the order of their names."""
-    attempts = attempts_of(trials)
+    # Sums depend on their order, in the last digits: the same trials give the same numbers wherever they were read.
+    attempts = attempts_of(trials).sort_values("trial")
     own = prints.reindex(attempts["trial"])
     columns = {
         **{name: attempts[named(name)] for name in ("cost", "seconds", *COUNTED)},

@@ -15,7 +15,7 @@ from typing import TextIO
 from pipelines.folders import writing_to
 from pipelines.gate.results import GateResult
 from views import format as fmt
-from views.dashboards import code, escaped
+from views.escaped import code, escaped
 from views.gate_results import Check
 from views.metric_names import METRIC_NAMES
 

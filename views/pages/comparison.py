@@ -107,6 +107,7 @@ def comparison_page(
         pairs=[_pair(pair, one.dataset, tallies, task_page) for pair in one.pairs],
         heat=heat,
         criteria=[name for name in CRITERIA if name in scored] + sorted(scored - set(CRITERIA)),
+        most_attempts=max(len(variant.pass_at_k) for variant in one.variants),
         fingerprints=fingerprints_of(names, behaviour),
         trial_page=trial_page,
         outcome=outcome,
@@ -128,7 +129,7 @@ def _pair(pair: Pair, dataset: str, tallies: Tallies, task_page: Callable[[str],
     gained = frozenset(pair.gained)
     return _Pair(
         given=pair,
-        differences=[_difference(metric) for metric in pair.metrics],
+        differences=[_difference(metric, pair.reason(metric)) for metric in pair.metrics] if pair.tasks else [],
         flips=[
             _Flipped(
                 flip, flip.task in gained, task_page(flip.task), a.get(flip.task, Tally()), b.get(flip.task, Tally())
@@ -139,7 +140,7 @@ def _pair(pair: Pair, dataset: str, tallies: Tallies, task_page: Callable[[str],
     )
 
 
-def _difference(metric: PairMetric) -> _Difference:
+def _difference(metric: PairMetric, reason: str | None) -> _Difference:
     name, form = METRIC_NAMES[metric.metric].name, METRIC_NAMES[metric.metric].form
     ratio = None
     if metric.ratio is not None:
@@ -156,5 +157,5 @@ def _difference(metric: PairMetric) -> _Difference:
         q=metric.q,
         visible=None if metric.smallest_visible is None else form(metric.smallest_visible),
         verdict=metric.verdict,
-        reason=metric.reason,
+        reason=reason,
     )

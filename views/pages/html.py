@@ -59,6 +59,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "count": fmt.count,
         "money": fmt.money,
+        "brief": fmt.brief_money,
         "tokens": fmt.tokens,
         "seconds": fmt.seconds,
         "percent": fmt.percent,

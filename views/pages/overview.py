@@ -95,7 +95,8 @@ class _Picture:
 class _Dataset:
     """A dataset's variants, best pass rate first, with their pictures.
 
-    `provenance` counts, for each variant, its attempts by where their cost comes from.
+    `provenance` counts, for each variant, its attempts by where their cost comes from; `most_attempts` is the largest k
+    of pass@k.
     """
 
     name: str
@@ -104,6 +105,7 @@ class _Dataset:
     front: frozenset[str]
     provenance: dict[str, dict[str, int]]
     criteria: list[str]
+    most_attempts: int
     pictures: list[_Picture]
     kinds: list[str]
     spending: Mapping[str, Spending]
@@ -123,6 +125,7 @@ def _dataset(name: str, report: Report, attempts: Mapping[tuple[str, str], Seque
         front=charts.pareto_front(ranked),
         provenance={one.variant: provenance_of(attempts.get((name, one.variant), ())) for one in ranked},
         criteria=[one for one in CRITERIA if one in scored] + sorted(scored - set(CRITERIA)),
+        most_attempts=max((len(one.pass_at_k) for one in ranked), default=0),
         pictures=_pictures(ranked, spent),
         kinds=[kind for kind in (*KINDS, REST) if kind in shown],
         spending=spent,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from views import format as fmt
 from views.pages.html import render, web_address
@@ -15,6 +17,7 @@ from views.pages.trial_model import Chip, StepView, TrialView
 _WIDTH = 240
 """Units of the drawing of a step's cost: those of the dearest step."""
 _STRIP_HEIGHT = 60
+_LAST = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,12 @@ class _Bar:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A step as the page shows it."""
+    """A step as the page shows it; `reasoning_of` is the step before it whose reasoning is the same."""
 
     given: StepView
     message: Shown | None
     reasoning: Shown | None
+    reasoning_of: int | None
     calls: list[_Call]
     observations: list[Shown]
     bar: _Bar | None
@@ -71,7 +75,7 @@ def trial_page(
     """
     view = found if isinstance(found, TrialView) else None
     steps = () if view is None else view.steps
-    quotes = _quotes(steps)
+    quotes, repeated = _quotes(steps), _repeated(steps)
     dearest = max((_whole(step) for step in steps), default=0.0)
     task = task_place(row["group"], row["task"])
     return render(
@@ -85,7 +89,8 @@ def trial_page(
         url=None if view is None else web_address(view.url),
         task_page=task if task in pages else None,
         siblings=siblings,
-        steps=[_step(one, quotes.get(one.number, ()), dearest) for one in steps],
+        verifier=None if view is None or view.verifier_output is None else _printed(view.verifier_output),
+        steps=[_step(one, repeated.get(one.number), quotes.get(one.number, ()), dearest) for one in steps],
         strip=_strip(steps, dearest),
         strip_height=_STRIP_HEIGHT,
         bar_width=_WIDTH,
@@ -127,15 +132,41 @@ def _quotes(steps: Sequence[StepView]) -> dict[int, list[str]]:
     return found
 
 
+def _repeated(steps: Sequence[StepView]) -> dict[int, int]:
+    """The steps whose reasoning stands in an earlier step already, each with the first such step.
+
+    Where one LLM call is written as several steps, each of them repeats it.
+    """
+    found: dict[int, int] = {}
+    for before, step in pairwise(steps):
+        if step.call is not None and (step.call, step.reasoning) == (before.call, before.reasoning):
+            found[step.number] = found.get(before.number, before.number)
+    return found
+
+
 def _whole(step: StepView) -> float:
     return max(step.own_usd or 0.0, 0.0) + max(step.carried_at_least_usd or 0.0, 0.0)
 
 
-def _step(step: StepView, quotes: Sequence[str], dearest: float) -> _Step:
+def _printed(text: str) -> tuple[str, Shown]:
+    """What a verifier printed: its last line, which mostly sums it up, and all of it."""
+    # Rulers around a line are no part of what it says.
+    last = next((said for line in reversed(text.splitlines()) if (said := line.strip("=-_* \t"))), "")
+    return last if len(last) <= _LAST else f"{last[: _LAST - 1]}…", shown(text)
+
+
+def _step(step: StepView, same_as: int | None, quotes: Sequence[str], dearest: float) -> _Step:
+    reasoning = shown(step.reasoning, quotes) if step.reasoning and step.reasoning.strip() else None
+    # Where words of it are quoted, it stays.
+    if same_as is not None and reasoning is not None and "<mark>" not in reasoning.html:
+        reasoning = None
+    else:
+        same_as = None
     return _Step(
         given=step,
         message=shown(step.message, quotes) if step.message.strip() else None,
-        reasoning=shown(step.reasoning, quotes) if step.reasoning and step.reasoning.strip() else None,
+        reasoning=reasoning,
+        reasoning_of=same_as,
         calls=[
             _Call(
                 one.name,
@@ -153,27 +184,33 @@ def _step(step: StepView, quotes: Sequence[str], dearest: float) -> _Step:
 
 
 def _bar(step: StepView, dearest: float) -> _Bar | None:
-    if step.own_usd is None or not dearest:
+    if step.own_usd is None or not dearest or (step.call is None and not _whole(step)):
         return None
     return _Bar(_WIDTH * max(step.own_usd, 0.0) / dearest, _WIDTH * _whole(step) / dearest)
 
 
 def _strip(steps: Sequence[StepView], dearest: float) -> list[_Column]:
-    """All steps side by side, across 1,000 units."""
+    """All steps side by side, across 1,000 units.
+
+    Heights are square roots of costs: beside one dear step the others would else not be seen.
+    """
     if not steps:
         return []
     width = 1000 / len(steps)
-    scale = _STRIP_HEIGHT / dearest if dearest else 0.0
     return [
         _Column(
             step=one,
             left=at * width,
             width=max(width - 1, 0.5),
-            own=max(one.own_usd or 0.0, 0.0) * scale,
-            whole=_whole(one) * scale,
+            own=_height(one, dearest) * (max(one.own_usd or 0.0, 0.0) / (_whole(one) or 1.0)),
+            whole=_height(one, dearest),
         )
         for at, one in enumerate(steps)
     ]
+
+
+def _height(step: StepView, dearest: float) -> float:
+    return _STRIP_HEIGHT * math.sqrt(_whole(step) / dearest) if dearest else 0.0
 
 
 def siblings_of(

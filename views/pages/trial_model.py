@@ -113,6 +113,7 @@ class TrialView:
     Attributes:
         name: `job/trial`.
         exception: the type and message of what Harbor recorded.
+        verifier_output: the end of what the verifier printed; None where it left nothing, or that is not recorded.
         url: of its trace in Opik.
     """
 
@@ -120,4 +121,5 @@ class TrialView:
     steps: tuple[StepView, ...]
     findings: tuple[Finding, ...] = ()
     exception: tuple[str, str] | None = None
+    verifier_output: str | None = None
     url: str | None = None
