@@ -138,6 +138,7 @@ def _search(path: Path) -> tuple[list[Path], list[tuple[Path, OSError | None]], 
                 others.append((folder, None))
                 continue
             below = children(folder)
+            look_ahead(below if depth < _DEEPEST else ())
         except OSError as error:
             if not depth:
                 raise

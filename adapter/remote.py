@@ -54,6 +54,11 @@ class RemotePath(Path):
 
     __slots__ = ("_tree",)
 
+    def __new__(cls, *segments: str | os.PathLike[str], tree: _Tree | None = None) -> Self:
+        """Only says to the type checker what `__init__` takes."""
+        del tree
+        return super().__new__(cls, *segments)
+
     def __init__(self, *segments: str | os.PathLike[str], tree: _Tree | None = None) -> None:
         super().__init__(*segments)
         self._tree = tree

@@ -6,12 +6,14 @@ Credentials are each library's own affair (environment, profiles, roles): none s
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, NoReturn
@@ -29,45 +31,58 @@ _EXTRAS = {
     for name in names
 }
 """The extra of kilobench that brings a protocol's library."""
-_NO_STORES = frozenset({"http", "https", "data", "generic", "reference", "memory+http"})
-"""Protocols of fsspec without folders that can be listed."""
+_NO_STORES = frozenset(
+    {
+        *("http", "https", "data"),  # without folders that can be listed
+        *(
+            "simplecache",
+            "filecache",
+            "blockcache",
+            "cached",
+            "dir",
+            "generic",
+            "reference",
+            "zip",
+            "tar",
+            "libarchive",
+        ),
+    }
+)
+"""Protocols of fsspec that are no stores of their own."""
 
-_SECONDS = 5
-"""What a connection may take."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {
         "config_kwargs": {
-            "connect_timeout": _SECONDS,
+            "connect_timeout": 5,
             "read_timeout": 30,
             "retries": {"total_max_attempts": 3, "mode": "standard"},
         },
     },
+    "gs": {"requests_timeout": 60},
 }
-"""Patience, by extra: the libraries' own is minutes."""
+"""Patience in seconds, by extra: the libraries' own is minutes."""
 _ATTEMPTS = 2
 """How often s3fs and gcsfs themselves try what may go better the second time."""
 
-_SILENT = (
-    "botocore.exceptions:HTTPClientError",
-    "botocore.exceptions:ConnectionError",
-    "aiohttp:ClientConnectionError",
-    "google.auth.exceptions:TransportError",
-    "azure.core.exceptions:ServiceRequestError",
-    "azure.core.exceptions:ServiceResponseError",
-)
-_NOT_ALLOWED = ("azure.core.exceptions:ClientAuthenticationError",)
 _RAISED = {
     "s3fs": ("botocore.exceptions:BotoCoreError", "aiohttp:ClientError"),
     "gcsfs": ("gcsfs.retry:HttpError", "google.auth.exceptions:GoogleAuthError", "aiohttp:ClientError"),
     "adlfs": ("azure.core.exceptions:AzureError", "aiohttp:ClientError"),
 }
 """What a library raises beside OSError and ValueError."""
+_SILENT = {
+    "s3fs": ("botocore.exceptions:HTTPClientError", "botocore.exceptions:ConnectionError"),
+    "gcsfs": ("google.auth.exceptions:TransportError", "aiohttp:ClientConnectionError"),
+    "adlfs": ("azure.core.exceptions:ServiceRequestError", "azure.core.exceptions:ServiceResponseError"),
+}
+"""Which of it says that nobody answers."""
+_LOGGERS = ("s3fs", "gcsfs", "adlfs", "botocore", "aiobotocore", "azure", "google", "fsspec")
+_NO_KEYS = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")
 _KEYS = {
     "s3": "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use an instance's role.",
     "gs": "Set GOOGLE_APPLICATION_CREDENTIALS, or run `gcloud auth application-default login`.",
     "abfs": "Set AZURE_STORAGE_ACCOUNT_NAME with its key or token, or run `az login`.",
 }
-_FORBIDDEN = ("Forbidden", "401", "403")
 
 
 class StoreError(OSError):
@@ -124,7 +139,8 @@ class Store:
         try:
             yield
         except self.silent as error:
-            raise SilentStoreError(errno.ETIMEDOUT, "the store does not answer", url) from error
+            said = f"the store does not answer ({type(error).__name__})"
+            raise SilentStoreError(errno.ETIMEDOUT, said, url) from error
         except FileNotFoundError as error:
             if _code(error) == "NoSuchBucket":
                 raise StoreError(errno.ENODEV, f"there is no bucket {self.root}", url) from error
@@ -134,11 +150,11 @@ class Store:
 
     def _said(self, error: Exception, url: str) -> StoreError:
         code = _code(error)
-        if type(error).__name__ in ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError"):
+        if type(error).__name__ in _NO_KEYS:
             lacking = NoKeyError(errno.EACCES, "there are no credentials for the store", url)
             lacking.hint = _KEYS.get(self.extra or "", NoKeyError.hint)
             return lacking
-        if isinstance(error, PermissionError) or code in _FORBIDDEN or str(error).startswith("Forbidden"):
+        if isinstance(error, PermissionError) or _is_forbidden(error):
             said = "" if code is None or not code.isalpha() else f" ({code})"
             return StoreError(errno.EACCES, f"the store gives no permission{said}", url)
         if code is not None:
@@ -184,18 +200,23 @@ def _library(protocol: str) -> Any:
         from fsspec.registry import get_filesystem_class, known_implementations
     except ModuleNotFoundError as error:
         _refuse_missing(protocol, extra or "s3", error)
+    if protocol in _NO_STORES:
+        raise _unknown(protocol)
     try:
-        return get_filesystem_class("" if protocol in _NO_STORES else protocol)
+        return get_filesystem_class(protocol)
     except ImportError as error:
         if extra is not None:
             _refuse_missing(protocol, extra, error)
         hint = str(known_implementations.get(protocol, {}).get("err", "Install what fsspec needs for it."))
         raise BadInputError(f"{protocol}:// needs a library that is not there.", hint) from error
     except ValueError as error:
-        raise BadInputError(
-            f"{protocol}:// is no protocol that job folders can be read by.",
-            "Use s3://, gs:// or abfs://, or a folder.",
-        ) from error
+        raise _unknown(protocol) from error
+
+
+def _unknown(protocol: str) -> BadInputError:
+    return BadInputError(
+        f"{protocol}:// is no protocol that job folders can be read by.", "Use s3://, gs:// or abfs://, or a folder."
+    )
 
 
 def _refuse_missing(protocol: str, extra: str, error: ImportError) -> NoReturn:
@@ -227,27 +248,23 @@ def _store(protocol: str, bucket: str, process: int) -> Store:
     from fsspec.core import url_to_fs
 
     extra = _EXTRAS.get(protocol)
-    # Names are kept from `_RAISED` where the library is loaded, and with it what it raises.
-    raised = _classes(_RAISED.get(library.__module__.partition(".")[0], ()))
-    store = Store(None, bucket, extra, raised, (*_classes(_SILENT), TimeoutError, ConnectionError))
+    used = library.__module__.partition(".")[0]
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said here, in one line
+    silent = (*_classes(_SILENT.get(used, ())), TimeoutError, ConnectionError)
+    store = Store(None, bucket, extra, _classes(_RAISED.get(used, ())), silent)
     url = f"{protocol}://{bucket}"
     with store.asking(url):
-        fs, root = url_to_fs(url, use_listings_cache=False, **_OPTIONS.get(extra or "", {}))
+        options = {"use_listings_cache": False, "skip_instance_cache": True, **_OPTIONS.get(extra or "", {})}
+        fs, root = url_to_fs(url, **options)
     if hasattr(fs, "retries"):
         fs.retries = _ATTEMPTS
-    return Store(fs, str(root).rstrip("/"), extra, raised, store.silent)
+    return replace(store, fs=fs, root=str(root).rstrip("/"))
 
 
 def _classes(names: tuple[str, ...]) -> tuple[type[Exception], ...]:
-    """The classes of these names whose libraries are there."""
-    found: list[type[Exception]] = []
-    for place in names:
-        module, _, name = place.partition(":")
-        try:
-            found.append(getattr(import_module(module), name))
-        except ModuleNotFoundError:
-            continue
-    return tuple(found)
+    """The classes of these names; a library's own are there once it is loaded."""
+    return tuple(getattr(import_module(module), name) for module, _, name in (one.partition(":") for one in names))
 
 
 def _code(error: BaseException) -> str | None:
@@ -256,7 +273,15 @@ def _code(error: BaseException) -> str | None:
         response = getattr(one, "response", None)
         if isinstance(response, dict):
             return str(response.get("Error", {}).get("Code") or "") or None
-        code = getattr(one, "error_code", None) or getattr(one, "code", None)
-        if code is not None:
-            return str(code)
+        for name in ("error_code", "code"):
+            code = getattr(one, name, None)
+            if isinstance(code, str | int):
+                return str(code.value if isinstance(code, Enum) else code)
     return None
+
+
+def _is_forbidden(error: Exception) -> bool:
+    """Whether a store that has other errors than PermissionError gives no permission."""
+    if getattr(error, "status_code", None) in (401, 403) or getattr(error, "code", None) in (401, 403):
+        return True
+    return str(error).startswith("Forbidden")  # gcsfs: an OSError of this text alone
