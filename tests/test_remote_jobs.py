@@ -14,7 +14,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,15 +27,17 @@ import pytest
 from builder import JobBuilder, agent_step, trajectory, user_step
 from conftest import REPOSITORY
 
-from adapter.errors import IncompleteError, UnreadableError
+from adapter.errors import BadInputError, IncompleteError, UnreadableError
 from adapter.files import read_bytes
 from adapter.harbor import read_trial
 from adapter.jobs import find_jobs
 from adapter.remote import RemotePath, path_of
 from adapter.remote_store import _store
 from adapter.status import BY_REWARD
+from pipelines.engine import LocalEngine
 from pipelines.judge_request import JudgeRequest, Which
 from pipelines.read import read_one, without_trials
+from pipelines.worker_reading import check_reading
 
 boto3 = pytest.importorskip("boto3", reason="needs the S3 library")
 pytest.importorskip("s3fs", reason="needs s3fs: make setup")
@@ -173,16 +175,9 @@ def test_names_that_no_path_can_have_and_marks_of_folders_are_passed_over(
     job.trial()
     url = s3.put(job.path)
     bucket, _, place = url.removeprefix("s3://").partition("/")
-    odd = (
-        "",
-        "/",
-        "task-a__1/",
-        "task-a__1/agent/",
-        "task-a__1//agent/x",
-        "../up/result.json",
-        "task-a__1/../result.json",
-    )
-    for key in (*odd, "task-a__1/agent/./trajectory.json"):
+    marks = ("", "task-a__1/", "task-a__1/agent/")
+    odd = ("/", "task-a__1//agent/x", "../up/result.json", "task-a__1/../result.json", "task-a__1/./agent/x")
+    for key in (*marks, *odd):
         s3.client.put_object(Bucket=bucket, Key=f"{place}/{key}", Body=b"")
     here, there = (kilobench("inspect", one, "--json") for one in (job.path, url))
     assert here.code == 0
@@ -391,6 +386,41 @@ def test_a_store_that_stops_to_answer_ends_the_reading(s3: S3, elsewhere: pytest
         read_one(job, BY_REWARD, job.trials[0])
     same = pickle.loads(pickle.dumps(ended.value))
     assert (type(same), same.what, same.hint) == (IncompleteError, ended.value.what, ended.value.hint)
+
+
+class Elsewhere(LocalEngine):
+    """An engine with one worker, whose environment is this one's."""
+
+    def ask_workers[R](self, question: Callable[[], R]) -> dict[str, R]:
+        return {"tcp://10.0.0.6:9000": pickle.loads(pickle.dumps(question))()}
+
+
+def test_a_worker_that_cannot_read_the_store_is_named_before_any_work(
+    s3: S3, elsewhere: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    builder = JobBuilder(tmp_path)
+    builder.trial()
+    jobs = find_jobs([path_of(s3.put(builder.path))])
+    check_reading(Elsewhere(1), jobs)
+    with as_a_user(s3, elsewhere):
+        _store.cache_clear()
+        with pytest.raises(BadInputError, match=r"worker tcp://10\.0\.0\.6:9000 cannot read s3://.*no permission"):
+            check_reading(Elsewhere(1), jobs)
+    _store.cache_clear()
+    elsewhere.setitem(sys.modules, "s3fs", None)
+    elsewhere.delitem(importlib.import_module("fsspec.registry")._registry, "s3")
+    with pytest.raises(BadInputError, match="s3:// needs s3fs"):
+        check_reading(Elsewhere(1), jobs)
+
+
+def test_a_worker_that_does_not_see_the_folder_is_named_before_any_work(tmp_path: Path) -> None:
+    builder = JobBuilder(tmp_path)
+    builder.trial()
+    jobs = find_jobs([builder.path])
+    check_reading(Elsewhere(1), jobs)
+    builder.path.rename(tmp_path / "gone")
+    with pytest.raises(BadInputError, match="cannot read .*/task-a__1: No such file or directory"):
+        check_reading(Elsewhere(1), jobs)
 
 
 @pytest.mark.parametrize("url", ["foo://nightly/jobs", "https://example.com/jobs", "simplecache://nightly/jobs"])
