@@ -54,7 +54,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {
         "config_kwargs": {
             "connect_timeout": 5,
-            "read_timeout": 30,
+            "read_timeout": 20,
             "retries": {"total_max_attempts": 3, "mode": "standard"},
         },
     },

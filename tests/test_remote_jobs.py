@@ -419,7 +419,7 @@ def test_a_worker_that_does_not_see_the_folder_is_named_before_any_work(tmp_path
     jobs = find_jobs([builder.path])
     check_reading(Elsewhere(1), jobs)
     builder.path.rename(tmp_path / "gone")
-    with pytest.raises(BadInputError, match="cannot read .*/task-a__1: No such file or directory"):
+    with pytest.raises(BadInputError, match=r"cannot read .*/task-a__1: No such file or directory"):
         check_reading(Elsewhere(1), jobs)
 
 
