@@ -9,12 +9,16 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
-from typing import cast
+from typing import Protocol, cast
 
 from pydantic_core import from_json
 
-from adapter.errors import UnreadableError
+from adapter.errors import IncompleteError, UnreadableError
+from adapter.remote import RemotePath
+from adapter.remote_store import SilentStoreError
 from adapter.trial import Finding, JsonValue, Severity
 
 MAX_BYTES = 256_000_000
@@ -58,6 +62,48 @@ _SURROGATE = re.compile(
     rb"(?:(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 """An escaped surrogate, alone or in its pair, after any number of escaped backslashes."""
+
+
+class Entry(Protocol):
+    """What is asked of one thing in a folder, as of `os.DirEntry`."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The folder's path and its name."""
+        ...
+
+    def is_dir(self, *, follow_symlinks: bool = True) -> bool:
+        """Whether it is a folder."""
+        ...
+
+    def is_symlink(self) -> bool:
+        """Whether it is a symbolic link."""
+        ...
+
+
+def scan(folder: Path) -> AbstractContextManager[Iterable[Entry]]:
+    """What is in a folder, as `os.scandir` says it.
+
+    Raises:
+        OSError: it cannot be looked into.
+    """
+    return folder.scan() if isinstance(folder, RemotePath) else os.scandir(folder)
+
+
+def walk(
+    folder: Path, on_error: Callable[[OSError], object] | None = None
+) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """A folder and those below it, each with the names of its folders and its files; no symbolic link is followed."""
+    if isinstance(folder, RemotePath):
+        yield from folder.walk(on_error=on_error)
+        return
+    for parent, folders, names in os.walk(folder, onerror=on_error, followlinks=False):
+        yield Path(parent), folders, names
 
 
 def is_there(path: Path) -> bool:
@@ -127,6 +173,8 @@ def read_bytes(path: Path, within: Path | None = None, *, limit: int = MAX_BYTES
     parts = path.parts[depth:]
     if not parts or path.parts[:depth] != root.parts or ".." in parts:
         raise UnreadableError(f"{name} lies outside of {_shown(root.name)}")
+    if isinstance(path, RemotePath):
+        return _fetched(path, name, limit, tail)
     opened: list[int] = []
     try:
         opened.append(os.open(root, _FOLDER))
@@ -150,6 +198,23 @@ def read_bytes(path: Path, within: Path | None = None, *, limit: int = MAX_BYTES
     finally:
         for descriptor in opened:
             os.close(descriptor)
+
+
+def _fetched(path: RemotePath, name: str, limit: int, tail: int | None) -> bytes:
+    """What is in a file of a store.
+
+    Raises:
+        IncompleteError: the store does not answer: no other file could be read either.
+    """
+    try:
+        status = path.lstat()
+        _refuse(name, status, limit)
+        size = status.st_size
+        return path.fetched(max(0, size - tail) if tail is not None else 0, size)
+    except SilentStoreError as error:
+        raise IncompleteError(f"{path} cannot be read: {error.strerror}.", error.hint) from error
+    except OSError as error:
+        raise UnreadableError(f"{name}: {error.strerror or error}") from error
 
 
 def _content(descriptor: int, size: int) -> bytes:

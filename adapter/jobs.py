@@ -18,6 +18,8 @@ from adapter.files import is_there, read_json
 from adapter.layout import children, folder_name, is_empty_job, is_job, is_surely_trial, is_trial, linked
 from adapter.loose import EMPTY, Json, count, local, mapping, sequence, text
 from adapter.redact import redact_text
+from adapter.remote import RemotePath, look_ahead
+from adapter.remote_store import StoreError
 from adapter.trial import Finding, JsonValue, Severity
 
 _DEEPEST = 3
@@ -78,11 +80,19 @@ def find_jobs(paths: list[Path]) -> list[Job]:
     found: dict[Path, Job] = {}
     for path in paths:
         try:
-            for job in _jobs_at(path):
-                found.setdefault(job.path.resolve(), job)
+            for job in _jobs_at(path.listed() if isinstance(path, RemotePath) else path):
+                found.setdefault(job.path.resolve(), _alone(job))
         except OSError as error:
             raise _unreadable(path, error) from error
     return _distinct(list(found.values()))
+
+
+def _alone(job: Job) -> Job:
+    """The job without the listings that it was found by: they are old when its trials are read."""
+    if not isinstance(job.path, RemotePath):
+        return job
+    trials = tuple(one.alone() for one in job.trials if isinstance(one, RemotePath))
+    return replace(job, path=job.path.alone(), trials=trials)
 
 
 def _jobs_at(path: Path) -> list[Job]:
@@ -128,6 +138,7 @@ def _search(path: Path) -> tuple[list[Path], list[tuple[Path, OSError | None]], 
                 others.append((folder, None))
                 continue
             below = children(folder)
+            look_ahead(below if depth < _DEEPEST else ())
         except OSError as error:
             if not depth:
                 raise
@@ -163,9 +174,8 @@ def _bare_job(folder: Path, trials: tuple[Path, ...]) -> Job:
 
 def _unreadable(path: Path, error: OSError) -> BadInputError:
     """`path` is what was asked for; the error may name a folder below it."""
-    return BadInputError(
-        f"{error.filename or path} cannot be read: {error.strerror}.", "Check the folder's name and permissions."
-    )
+    hint = error.hint if isinstance(error, StoreError) else "Check the folder's name and permissions."
+    return BadInputError(f"{error.filename or path} cannot be read: {error.strerror}.", hint)
 
 
 def _distinct(jobs: list[Job]) -> list[Job]:
@@ -195,6 +205,7 @@ def read_job(folder: Path) -> Job:
         links = linked(folder)
     except OSError as error:
         raise _unreadable(folder, error) from error
+    look_ahead(below)
     trials = tuple(child for child in below if is_trial(child))
     findings: list[Finding] = []
     result, config = (read_object(folder / name, folder, findings) for name in ("result.json", "config.json"))

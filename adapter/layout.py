@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from adapter.files import is_there
+from adapter.files import is_there, scan
+from adapter.remote import look_ahead
 
 _OF_A_JOB = ("result.json", "config.json", "lock.json", "job.log")
 _OF_A_TRIAL = frozenset({"agent", "verifier", "artifacts", "steps", "user-agent"})
@@ -14,14 +15,14 @@ _OF_A_TRIAL = frozenset({"agent", "verifier", "artifacts", "steps", "user-agent"
 
 def children(folder: Path) -> list[Path]:
     """The visible folders in a folder; a symbolic link is never followed."""
-    with os.scandir(folder) as entries:
+    with scan(folder) as entries:
         names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir(follow_symlinks=False)]
     return [folder / name for name in sorted(names)]
 
 
 def linked(folder: Path) -> list[str]:
     """The names of the symbolic links in a folder that lead to folders."""
-    with os.scandir(folder) as entries:
+    with scan(folder) as entries:
         return sorted(entry.name for entry in entries if entry.is_symlink() and os.path.isdir(entry.path))  # noqa: PTH112  (never raises)
 
 
@@ -56,6 +57,7 @@ def is_job(folder: Path) -> bool:
     if any(is_there(folder / name) for name in _OF_A_JOB):
         return _has_trials(folder)
     below = [child for child in children(folder) if child.name not in _OF_A_TRIAL]
+    look_ahead(below)
     return any(map(is_surely_trial, below)) and not any(map(_is_job_with_files, below))
 
 

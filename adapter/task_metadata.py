@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from adapter.errors import UnreadableError
 from adapter.files import inside, read_bytes
 from adapter.loose import Json, mapping, text
+from adapter.remote import RemotePath
 from adapter.trial import JsonValue
 
 _FILE = "task.toml"
@@ -60,8 +61,21 @@ def _folders(task: Json, job: Path) -> Iterator[tuple[Path, Path]]:
     elif path is not None:
         for base in dict.fromkeys((*list(job.absolute().parents)[:_ABOVE], Path.cwd())):
             folder = inside(base, path)
-            if folder is not None:
+            if folder is not None and _may_be_there(base, folder):
                 yield folder, base
+
+
+def _may_be_there(base: Path, folder: Path) -> bool:
+    """False where a store holds nothing of the kind: one question for all tasks, which mostly lie elsewhere."""
+    return not isinstance(base, RemotePath) or _is_folder(base / folder.parts[len(base.parts)])
+
+
+@lru_cache(maxsize=64)
+def _is_folder(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except OSError:
+        return False
 
 
 def _cached(task: Json) -> Path | None:

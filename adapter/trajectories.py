@@ -6,7 +6,6 @@ multi-step trial, begin anew for every step.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 from adapter.atif import TrajectoryFile, is_trajectory, read_trajectory
 from adapter.atif_steps import CallDraft, StepDraft
 from adapter.errors import UnreadableError
-from adapter.files import is_there
+from adapter.files import is_there, scan, walk
 from adapter.layout import children, folder_name
 from adapter.loose import EMPTY, Json, text
 from adapter.trial import Finding, Severity
@@ -128,7 +127,7 @@ def _name_strays(files: TrialFiles, roots: Sequence[Path], reader: _Reader) -> N
     """Names trajectories that stand beside those that were read, and that none of these refers to."""
     for folder in dict.fromkeys(path.parent for path in roots if path.parent.name == "agent"):
         try:
-            with os.scandir(folder) as entries:
+            with scan(folder) as entries:
                 names = sorted(one.name for one in entries if _PART.fullmatch(one.name))
         except OSError:
             continue  # what cannot be looked into was named when it was read
@@ -194,10 +193,10 @@ def _in_artifacts(folder: Path, findings: list[Finding]) -> list[Path]:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
             findings.append(_not_read(f"artifacts: {error.strerror}"))
 
-    for parent, folders, names in os.walk(folder / "artifacts", onerror=unreadable, followlinks=False):
+    for parent, folders, names in walk(folder / "artifacts", unreadable):
         folders.sort()
         if _NAME in names:
-            found.append(Path(parent) / _NAME)
+            found.append(parent / _NAME)
     return sorted(found, key=lambda path: (len(path.parts), path))
 
 

@@ -6,12 +6,11 @@ So nothing is lost to how the record looks in Opik, or to what was too long for 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from pathlib import Path
 
 from adapter.errors import UnreadableError
-from adapter.files import inside, is_there, read_bytes
+from adapter.files import inside, is_there, read_bytes, walk
 from adapter.opik_attachments import Attachment
 from adapter.redact import redact_json_bytes, redact_text
 from adapter.trial import SourceFile
@@ -37,8 +36,8 @@ def trajectory_attachment(folder: Path, file: SourceFile) -> Attachment:
 
 def _of_redacted_name(folder: Path, name: str) -> Path | None:
     """The file whose name is this one once its secrets are replaced."""
-    for parent, _, names in os.walk(folder, followlinks=False):
-        for path in (Path(parent) / one for one in names):
+    for parent, _, names in walk(folder):
+        for path in (parent / one for one in names):
             if redact_text(path.relative_to(folder).as_posix(), Counter()) == name:
                 return path
     return None

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
 
 from adapter.errors import UnreadableError
-from adapter.files import inside, is_there, parse_json, read_bytes
+from adapter.files import inside, is_there, parse_json, read_bytes, scan
 from adapter.loose import EMPTY, Json, mapping
 from adapter.redact import may_hold_secrets, redact_json_bytes
+from adapter.remote import RemotePath
 from adapter.trial import Finding, JsonValue, Severity, SourceFile
 
 
@@ -28,7 +28,7 @@ class TrialFiles:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder.whole() if isinstance(folder, RemotePath) else folder
         self.findings: list[Finding] = []
         self.may_hold_secrets = False
         self.trajectories: list[SourceFile] = []
@@ -104,7 +104,7 @@ class TrialFiles:
     def _names(self) -> frozenset[str] | None:
         """What is in the folder: one look for many questions. None where it cannot be listed: reading says why."""
         try:
-            with os.scandir(self.folder) as entries:
+            with scan(self.folder) as entries:
                 return frozenset(entry.name for entry in entries)
         except OSError:
             return None

@@ -22,6 +22,7 @@ from pipelines import (
     cli_views,
 )
 from pipelines.cli_options import (
+    ANY_JOBS,
     AllowUnequal,
     EngineName,
     Jobs,
@@ -36,6 +37,7 @@ from pipelines.cli_options import (
     Scheduler,
     Tables,
     Workers,
+    one_place,
     printing,
 )
 
@@ -113,7 +115,7 @@ def run(
 def inspect(
     jobs: Annotated[
         list[Path],
-        typer.Argument(help="Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
+        typer.Argument(help=ANY_JOBS, metavar="JOB", show_default=False, parser=one_place),
     ],
     reward: Reward = None,
     pass_at: PassAt = 1.0,
@@ -151,7 +153,7 @@ def inspect(
 def cost(
     jobs: Annotated[
         list[Path],
-        typer.Argument(help="Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
+        typer.Argument(help=ANY_JOBS, metavar="JOB", show_default=False, parser=one_place),
     ],
     by: Annotated[
         Literal["step", "call", "trial", "variant", "task-category"] | None,

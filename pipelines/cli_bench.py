@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli_gate import Margin, MaxCostIncrease, rule_of
-from pipelines.cli_options import Json, Opik, PassAt, Prices, Project, Report, Reward, finite, tell, texts
+from pipelines.cli_options import Json, Opik, PassAt, Prices, Project, Report, Reward, finite, one_place, tell, texts
 
 
 def _finite(usd: float | None) -> float | None:
@@ -50,7 +50,13 @@ def bench(
     ] = False,
     history: Annotated[
         list[Path] | None,
-        texts("More jobs that the forecast rests on; repeat it.", "DIR", "--history"),
+        typer.Option(
+            "--history",
+            help="More jobs that the forecast rests on, also by URL; repeat it.",
+            metavar="DIR",
+            show_default=False,
+            parser=one_place,
+        ),
     ] = None,
     max_spend: Annotated[
         float | None,

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from pipelines.cli_options import (
+    JOBS,
     AllowUnequal,
     EngineName,
     Json,
@@ -21,7 +22,9 @@ from pipelines.cli_options import (
     Scheduler,
     Tables,
     Workers,
+    one_place,
     tell,
+    written,
 )
 
 
@@ -29,8 +32,9 @@ def compare(
     jobs: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Finished Harbor job folders, or folders of them.",
+            help=JOBS,
             metavar="[JOB]...",
+            parser=one_place,
             show_default="what the project holds",
         ),
     ] = None,
@@ -49,17 +53,15 @@ def compare(
     opik: Opik = None,
     report: Report = None,
     pages: Pages = "flips",
-    csv: Annotated[
-        Path | None, typer.Option(help="Write the results as CSV to this folder.", metavar="DIR", show_default=False)
-    ] = None,
+    csv: Annotated[Path | None, written("Write the results as CSV to this folder.", "DIR")] = None,
     tables: Tables = None,
     markdown: Annotated[
         Path | None,
-        typer.Option(help="Write a summary for a pull request to this file.", metavar="FILE", show_default=False),
+        written("Write a summary for a pull request to this file.", "FILE"),
     ] = None,
     charts: Annotated[
         Path | None,
-        typer.Option(help="Write the charts as Vega-Lite specs to this folder.", metavar="DIR", show_default=False),
+        written("Write the charts as Vega-Lite specs to this folder.", "DIR"),
     ] = None,
     reward: Reward = None,
     pass_at: PassAt = 1.0,

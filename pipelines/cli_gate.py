@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli_options import AllowUnequal, Json, Opik, PassAt, Prices, Project, Reward, finite, tell, texts
+from pipelines.cli_options import (
+    AllowUnequal,
+    Json,
+    Opik,
+    PassAt,
+    Prices,
+    Project,
+    Reward,
+    finite,
+    on_this_machine,
+    tell,
+    texts,
+    written,
+)
 
 if TYPE_CHECKING:
     from views.gate_rule import Rule
@@ -76,15 +89,16 @@ def gate(
     ] = None,
     allow_unequal: AllowUnequal = False,
     save_baseline: Annotated[
-        Path | None, texts("Write the baseline to this file; no candidate is needed.", "FILE", "--save-baseline")
+        Path | None, written("Write the baseline to this file; no candidate is needed.", "FILE", "--save-baseline")
     ] = None,
-    junit: Annotated[Path | None, texts("Write JUnit XML to this file.", "FILE", "--junit")] = None,
+    junit: Annotated[Path | None, written("Write JUnit XML to this file.", "FILE", "--junit")] = None,
     summary: Annotated[
         Path | None,
         typer.Option(
             help="Write a summary in Markdown to this file.",
             metavar="FILE",
             show_default="$GITHUB_STEP_SUMMARY is added to, where it is set",
+            callback=on_this_machine,
         ),
     ] = None,
     project: Project = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli_options import (
+    JOBS,
     EngineName,
     Json,
     JudgeApiBase,
@@ -20,6 +21,7 @@ from pipelines.cli_options import (
     Reward,
     Scheduler,
     Workers,
+    one_place,
     tell,
     usd,
 )
@@ -33,8 +35,9 @@ def investigate(
     jobs: Annotated[
         list[Path] | None,
         typer.Argument(
-            help="Finished Harbor job folders, or folders of them.",
+            help=JOBS,
             metavar="[JOB]...",
+            parser=one_place,
             show_default="what the project holds",
         ),
     ] = None,

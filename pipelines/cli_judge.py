@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli_options import (
+    JOBS,
     EngineName,
     Json,
     JudgeApiBase,
@@ -18,6 +19,7 @@ from pipelines.cli_options import (
     Reward,
     Scheduler,
     Workers,
+    one_place,
     tell,
     usd,
 )
@@ -29,7 +31,7 @@ _DEFAULT_WINDOW = 15
 def judge(
     jobs: Annotated[
         list[Path] | None,
-        typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
+        typer.Argument(help=JOBS, metavar="JOB", show_default=False, parser=one_place),
     ] = None,
     experiment: Annotated[
         list[str] | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_PROTOCOL = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")
+"""What is left of a URL's beginning in a path's first part; one letter may be a drive."""
+ANY_JOBS = "Harbor job folders, or folders of them; also by URL (s3://, gs://, abfs://)."
+JOBS = "Finished Harbor job folders, or folders of them; also by URL (s3://, gs://, abfs://)."
+
+
 def finite(value: float) -> float:
     """An option's number, if it is one that something can be compared with."""
     if not isfinite(value):
@@ -23,9 +30,28 @@ def finite(value: float) -> float:
     return value
 
 
+def on_this_machine(path: Path | None) -> Path | None:
+    """An option's path, unless it is a URL: only jobs are read by URL."""
+    if path is not None and _PROTOCOL.fullmatch(path.parts[0] if path.parts else ""):
+        raise typer.BadParameter("Only jobs are read by URL; this is a path on this machine.")
+    return path
+
+
 def texts(help_: str, metavar: str, *names: str) -> typer.models.OptionInfo:
     """An option that is a text, or several, and has no default to show."""
     return typer.Option(*names, help=help_, metavar=metavar, show_default=False)
+
+
+def written(help_: str, metavar: str, *names: str) -> typer.models.OptionInfo:
+    """An option that is a file or folder to write, and has no default to show."""
+    return typer.Option(*names, help=help_, metavar=metavar, show_default=False, callback=on_this_machine)
+
+
+def one_place(text: str) -> Path:
+    """A job's folder: a path, or the URL of one in a store."""
+    from adapter.remote import path_of
+
+    return path_of(text)
 
 
 def _cap(text: str) -> str:
@@ -56,7 +82,7 @@ PassAt = Annotated[
 ]
 Jobs = Annotated[
     list[Path],
-    typer.Argument(help="Finished Harbor job folders, or folders of them.", metavar="JOB", show_default=False),
+    typer.Argument(help=JOBS, metavar="JOB", show_default=False, parser=one_place),
 ]
 Project = Annotated[
     str | None,
@@ -83,12 +109,8 @@ Prices = Annotated[
         show_default="prices.toml in kilobench's home",
     ),
 ]
-Tables = Annotated[
-    Path | None, typer.Option(help="Write the tables as Parquet to this folder.", metavar="DIR", show_default=False)
-]
-Report = Annotated[
-    Path | None, typer.Option(help="Write the report to this folder.", metavar="DIR", show_default=False)
-]
+Tables = Annotated[Path | None, written("Write the tables as Parquet to this folder.", "DIR")]
+Report = Annotated[Path | None, written("Write the report to this folder.", "DIR")]
 Pages = Annotated[
     Literal["all", "flips", "none"],
     typer.Option(help="Which tasks and trials have a page in it: all, those that flip, none."),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli_options import Jobs, Json, PassAt, Reward, tell
+from pipelines.cli_options import Jobs, Json, PassAt, Reward, on_this_machine, tell
 
 
 def select(
@@ -33,7 +33,10 @@ def select(
         typer.Option(help="What kind of task each is.", metavar="FILE", show_default="the tasks' own metadata"),
     ] = None,
     subset: Annotated[
-        Path, typer.Option("-o", "--output", help="The file that bench and gate take.", metavar="FILE")
+        Path,
+        typer.Option(
+            "-o", "--output", help="The file that bench and gate take.", metavar="FILE", callback=on_this_machine
+        ),
     ] = Path("subset.toml"),
     reward: Reward = None,
     pass_at: PassAt = 1.0,

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 
 from adapter.costs import TrialCost
 from adapter.errors import ExitCode
-from adapter.jobs import find_jobs
 from adapter.prices import BUNDLED, PriceBook
 from adapter.status import BY_REWARD, Grading
 from adapter.trial import Trial
@@ -81,7 +80,7 @@ class Costing:
         self._is_of_trials = request.is_of_trials
         self._prices: dict[str, None] = {}
         self._unpriced: dict[str, Unpriced] = {}
-        self.inspection = Inspection(find_jobs(list(request.paths)), request.grading, request.book, engine=engine)
+        self.inspection = Inspection.of(list(request.paths), request.grading, request.book, engine)
         self.notes: Notes | None = None
         if request.tables is not None or not request.is_of_trials:
             from pipelines.notes import DETAILS, Notes

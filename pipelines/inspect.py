@@ -26,6 +26,7 @@ from pipelines.read import Skipped, read_trials
 from pipelines.regrades import Graded, standings
 from pipelines.results import SkippedItem
 from pipelines.reward_keys import RewardKeys
+from pipelines.worker_reading import check_reading
 
 _OPEN = (Status.RUNNING, Status.UNREADABLE)
 
@@ -81,9 +82,11 @@ class Inspection:
         """The jobs at these paths, of which nothing was read yet.
 
         Raises:
-            BadInputError: a path is no job and holds none.
+            BadInputError: a path is no job and holds none, or the engine's workers cannot read it.
         """
-        return cls(find_jobs(paths), grading, book, engine=engine)
+        jobs = find_jobs(paths)
+        check_reading(engine, jobs)
+        return cls(jobs, grading, book, engine=engine)
 
     def read(self, bars: Bars) -> Iterator[tuple[Trial, TrialCost]]:
         """Every trial with its cost, one after the other; only the last one is held."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
 
 from adapter.errors import BadInputError
+from adapter.remote import path_of
 from judges.panel import Combine
 from judges.sampling import Only
 from judges.transcript.windows import DEFAULT_WINDOW
@@ -15,12 +17,24 @@ from prompts import system_prompt
 DEFAULT_CAP_USD = 5.0
 
 
+def _place(value: object) -> Path:
+    if isinstance(value, Path):
+        return value
+    if isinstance(value, str):
+        return path_of(value)
+    raise ValueError("a path is a text")
+
+
+Place = Annotated[Path, PlainValidator(_place, json_schema_input_type=str), PlainSerializer(str)]
+"""A path, or a URL, which stays one when it was written and is read again."""
+
+
 class Which(BaseModel):
     """Which trials: of job folders, or stored ones: of experiments, or of a project, or by their traces' ids."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    paths: tuple[Path, ...] = ()
+    paths: tuple[Place, ...] = ()
     """Job folders, or folders of them."""
     experiments: tuple[str, ...] = ()
     """Names of experiments."""

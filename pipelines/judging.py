@@ -33,6 +33,7 @@ from pipelines.judge_writing import Writing
 from pipelines.progress import Advance, Bars
 from pipelines.results import SkippedItem
 from pipelines.to_judge import FromJobs, FromOpik, ToJudge
+from pipelines.worker_reading import check_reading
 from prompts import Criterion, CriterionError
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def opened(request: JudgeRequest, bars: Bars, *, keeps: bool, engine: Engine = I
     with ExitStack() as stack:
         connection = None
         jobs = find_jobs(list(which.paths)) if which.paths else None
+        check_reading(engine, jobs or ())
         if jobs is None or keeps:
             connection = stack.enter_context(connect(request.opik, project))
             if keeps:

@@ -28,11 +28,13 @@ def check_first(jobs: Sequence[Job], wanted: str | None) -> None:
     for folder in (folder for job in jobs if not job.is_bare for folder in job.trials):
         files = TrialFiles(folder)
         if files.has("verifier", "reward.json"):
-            keys.note(files.object(folder / "verifier" / "reward.json"))
+            keys.note(files.object(files.folder / "verifier" / "reward.json"))
         if files.has("verifier", "reward.txt"):
             keys.note(["reward"])
         if files.has("result.json"):
-            keys.note(mapping(mapping(files.object(folder / "result.json").get("verifier_result")).get("rewards")))
+            keys.note(
+                mapping(mapping(files.object(files.folder / "result.json").get("verifier_result")).get("rewards"))
+            )
     keys.check()
 
 

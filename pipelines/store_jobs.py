@@ -18,6 +18,7 @@ from pipelines.progress import Bars
 from pipelines.prompt_library import store_prompts
 from pipelines.read import Skipped
 from pipelines.reward_keys import check_first
+from pipelines.worker_reading import check_reading
 from pipelines.worker_upload import check_reach
 from pipelines.written import Written
 
@@ -79,6 +80,7 @@ def store_jobs(
         IncompleteError: Opik refuses, does not answer, or does not hold what it took.
     """
     check_first(jobs, grading.key)
+    check_reading(engine, jobs)
     check_reach(engine, store)
     done = StoredJobs(Notes(details=details, reward=grading.key), [], [], Written(), Rows())
     prompts = store_prompts(store, done.written) if is_judged else None

@@ -13,6 +13,7 @@ from adapter.jobs import Job, find_jobs
 from adapter.opik_connection import Connection
 from adapter.opik_store import OpikStore
 from adapter.prices import PriceBook
+from adapter.remote import RemotePath, path_of
 from adapter.status import Grading
 from pipelines.compare import save_scores
 from pipelines.experiments import Experiment
@@ -48,14 +49,16 @@ class Source:
         Raises:
             BadInputError: it is of several kinds, or a folder of it holds no job.
         """
-        folders = [Path(one) for one in given if Path(one).is_dir()]
-        files = [Path(one) for one in given if Path(one).is_file()]
+        paths = {one: path_of(one) for one in given}
+        # A URL is a job's: it is asked for there, not here.
+        folders = [path for path in paths.values() if isinstance(path, RemotePath) or path.is_dir()]
+        files = [path for path in paths.values() if not isinstance(path, RemotePath) and path.is_file()]
         if files and len(given) > 1:
             raise BadInputError(
                 f"The {role} is a saved baseline, {files[0]}, and something else.", "A saved baseline stands alone."
             )
         if folders and len(folders) < len(given):
-            other = next(one for one in given if not Path(one).is_dir())
+            other = next(one for one in given if paths[one] not in folders)
             raise BadInputError(
                 f"The {role} is both job folders and {other}, which is none.",
                 "Give folders, or names of experiments, or one saved baseline.",
