@@ -77,6 +77,17 @@ def test_what_a_killed_worker_had_is_done_by_another(tmp_path: Path, dask: DaskE
             assert mark.exists()
 
 
+def niceness(_: int) -> int:
+    return os.nice(0)
+
+
+@pytest.mark.slow
+def test_workers_here_yield_to_the_process_that_asks_models(dask: DaskEngine) -> None:
+    with LocalEngine(2) as processes:
+        for engine in (processes, dask):
+            assert set(engine.map(niceness, range(MANY))) == {min(19, os.nice(0) + 10)}
+
+
 @pytest.mark.slow
 def test_an_item_that_kills_every_worker_ends_it_with_what_to_do() -> None:
     with LocalEngine(2) as engine, pytest.raises(IncompleteError, match="died 3 times in a row") as error:

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from adapter.errors import BadInputError, IncompleteError, KilobenchError
 from adapter.redact import rules_digest
+from pipelines.engine.local import yield_to_the_first
 
 _TOGETHER = 12
 """Items that are sent to a worker together: the scheduler's own work on each costs about a millisecond."""
@@ -72,7 +73,9 @@ class DaskEngine:
             )
             # Results come from the workers themselves, not by way of the scheduler.
             client = distributed.Client(self._stack.enter_context(cluster), direct_to_workers=True)
-            return self._stack.enter_context(client)
+            self._stack.enter_context(client)
+            client.register_worker_callbacks(yield_to_the_first)
+            return client
         try:
             return self._stack.enter_context(distributed.Client(scheduler, timeout=_PATIENCE))
         except (OSError, TimeoutError, ValueError) as error:

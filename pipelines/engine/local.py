@@ -18,6 +18,7 @@ FEW = 64
 """Fewer items than these are done sooner than processes start."""
 MOST_DEATHS = 3
 """How often the processes may die over the same items before one of these is taken to be the reason."""
+_NICE = 10
 _AHEAD = 4
 """Results per worker that may wait for those before them: so many trials are held at a time."""
 
@@ -102,7 +103,7 @@ class LocalEngine:
         if self._pool is None:
             # Begun anew rather than forked: threads and locks of this process are not theirs.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_leave_ctrl_c)
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin)
         return self._pool
 
     def _close_pool(self) -> None:
@@ -120,9 +121,15 @@ class LocalEngine:
         self._close_pool()
 
 
-def _leave_ctrl_c() -> None:
+def _begin() -> None:
     """A terminal tells all processes of Ctrl-C; the one that asked for the work ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield_to_the_first()
+
+
+def yield_to_the_first() -> None:
+    """Lets the process that asked for the work go first: it asks models at their rate, and takes what workers made."""
+    os.nice(_NICE)
 
 
 IN_PROCESS = LocalEngine(1)
