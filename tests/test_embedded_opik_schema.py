@@ -399,7 +399,7 @@ def test_schemathesis_finds_no_answer_that_the_schema_does_not_name(served: Serv
     done = subprocess.run(
         [Path(sys.executable).with_name("schemathesis"), "run", f"{served.store.url}/openapi.json",
          "--request-timeout", "60", "--generation-deterministic",
-         "--seed", "1", "--max-examples", "5", "--no-color", "--warnings", "off",
+         "--seed", "1", "--max-examples", "2", "--no-color", "--warnings", "off",
          "--checks", "not_a_server_error,status_code_conformance"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from builder import JobBuilder, agent_step, user_step
 from adapter.errors import BadInputError, IncompleteError
 from pipelines.engine import IN_PROCESS, Engine, LocalEngine, dask_engine
 from pipelines.engine.dask_engine import DaskEngine
-from pipelines.engine.local import FEW
+from pipelines.engine.local import FEW, NICE
 
 MANY = FEW + 6
 
@@ -85,7 +85,7 @@ def niceness(_: int) -> int:
 def test_workers_here_yield_to_the_process_that_asks_models(dask: DaskEngine) -> None:
     with LocalEngine(2) as processes:
         for engine in (processes, dask):
-            assert set(engine.map(niceness, range(MANY))) == {min(19, os.nice(0) + 10)}
+            assert set(engine.map(niceness, range(MANY))) == {min(19, os.nice(0) + NICE)}
 
 
 @pytest.mark.slow

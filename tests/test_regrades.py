@@ -231,8 +231,8 @@ def test_the_sources_experiment_has_the_new_grade_and_the_regrades_own_has_none(
     assert scores[f"{small}/first"]["pass_rate"] == 1.0
     assert scores[f"{small}/again"] == {}
     ids = {one.name: str(one.id) for one in found}
-    assert ids[f"{small}/first"] in shown
-    assert ids[f"{small}/again"] not in shown
+    # The link to all experiments of the dataset has both; what the view itself shows has one.
+    assert shown.count(ids[f"{small}/first"]) > shown.count(ids[f"{small}/again"]) == 1
     assert result.written.dashboards == 1
 
 

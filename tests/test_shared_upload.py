@@ -36,7 +36,7 @@ def same(stored: object, on_disk: object) -> bool:
     return stored == on_disk or "[REDACTED: " in json.dumps(stored)
 
 
-def test_every_field_of_the_files_is_in_the_store(
+def test_every_field_of_the_files_is_in_the_store_and_every_trial_comes_back_as_it_is_read_from_disk(
     codetracer: Path, server: EmbeddedOpik, connection: Connection, kilobench: Any
 ) -> None:
     result = kilobench("upload", codetracer, "--project", "p", "--opik", server.url, "--json")
@@ -53,6 +53,7 @@ def test_every_field_of_the_files_is_in_the_store(
     assert traces.keys() == {folder.name for folder in folders}
     compared = sum(compare(folder, traces[folder.name], spans[str(traces[folder.name].id)]) for folder in folders)
     assert compared > 5_000, "steps and calls"
+    check_read_back(codetracer, OpikReader(connection))
 
 
 def compare(folder: Path, trace: TracePublic, spans: list[SpanPublic]) -> int:
@@ -101,11 +102,8 @@ def compare(folder: Path, trace: TracePublic, spans: list[SpanPublic]) -> int:
     return len(spans)
 
 
-def test_every_trial_comes_back_from_the_store_as_it_is_read_from_disk(
-    codetracer: Path, server: EmbeddedOpik, connection: Connection, kilobench: Any
-) -> None:
-    kilobench("upload", codetracer, "--project", "p", "--opik", server.url, "--json")
-    reader = OpikReader(connection)
+def check_read_back(codetracer: Path, reader: OpikReader) -> None:
+    """Every trial comes back from the store as it is read from disk."""
     stored = {found.name: found for found in (reader.trial(one).trial for one in reader.of_project("p"))}
     (job,) = find_jobs([codetracer])
     on_disk: dict[str, Trial] = {

@@ -60,7 +60,9 @@ def alone(
 ) -> tuple[Dump, Path, Any]:
     """What one process makes of the job: the store, the tables, the result."""
     tables = tmp_path_factory.mktemp("alone")
-    result = run(Options((job,), "p", server.url, tables=tables), Bars())
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KILOBENCH_HOME", str(tmp_path_factory.mktemp("home")))
+        result = run(Options((job,), "p", server.url, tables=tables), Bars())
     return dump(database), tables, result
 
 
@@ -71,11 +73,16 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 
 class Disturbed:
-    """An engine whose workers have bad luck: one is killed when it has just sent a trial, one is very slow."""
+    """An engine whose workers have bad luck: one is very slow, and one is killed when it has just sent a trial.
+
+    Processes of this machine are all begun anew then, which is tested without a store (`test_engine.py`).
+    """
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine = engine
         self._folder = folder
+        if isinstance(engine, LocalEngine):
+            (folder / "killed").touch()
         os.mkfifo(folder / "waiting")
 
     def map[T, R](self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:

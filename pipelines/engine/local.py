@@ -18,7 +18,8 @@ FEW = 64
 """Fewer items than these are done sooner than processes start."""
 MOST_DEATHS = 3
 """How often the processes may die over the same items before one of these is taken to be the reason."""
-_NICE = 10
+NICE = 5
+"""By so much workers yield."""
 _AHEAD = 4
 """Results per worker that may wait for those before them: so many trials are held at a time."""
 
@@ -129,7 +130,7 @@ def _begin() -> None:
 
 def yield_to_the_first() -> None:
     """Lets the process that asked for the work go first: it asks models at their rate, and takes what workers made."""
-    os.nice(_NICE)
+    os.nice(NICE)
 
 
 IN_PROCESS = LocalEngine(1)
