@@ -1,9 +1,8 @@
 """Judging at the configured rate while workers are busy: calls a second at the model against the limit.
 
 `kilobench judge` asks a scripted model that takes 200 ms, in a process of its own, which notes when each call came; the
-trials are read by Dask's two workers, which read others in between, so that they are never idle. The burst after a
-lull that the limit allows (`judges.llm.limits`) is not counted: the rate is that of the calls after the first
-15 seconds.
+trials are read by Dask's two workers, which read others in between, so that they are never idle. The limit allows ten
+seconds' worth of calls at once after a lull (`judges.llm.limits`): so many are left out of the count, and no time is.
 """
 
 from __future__ import annotations
@@ -39,9 +38,10 @@ MODEL = "openai/gpt-4.1-mini"
 SECONDS = 0.2
 RATES = (600, 1_200, 2_400)
 """Calls a minute."""
-LULL = 15.0
-MEASURED = 60.0
-"""Seconds of calls after the burst, about."""
+BURST = 10
+"""Seconds' worth of calls."""
+MEASURED = 60
+"""Seconds of calls beside them."""
 STEPS_PER_CALL = 12
 """At the default window, of the trials that are made: some windows are not full."""
 AT_ONCE = 64
@@ -50,7 +50,7 @@ AT_ONCE = 64
 def main() -> None:
     """Prints the calls a second for several limits, and their share of the limit."""
     for rpm in RATES:
-        calls = int(rpm / 60 * (10 + LULL + MEASURED))
+        calls = rpm * (BURST + MEASURED) // 60
         with tempfile.TemporaryDirectory() as to, _model() as (url, times):
             os.environ |= {"KILOBENCH_HOME": f"{to}/home", "OPENAI_API_KEY": "none"}
             make(Path(to) / "jobs", calls * STEPS_PER_CALL)
@@ -69,11 +69,11 @@ def main() -> None:
             came = times()
         if result.run.calls != len(came) or result.failed:
             raise AssertionError((result.run.calls, len(came), len(result.failed)))
-        steady = [at for at in came if at >= came[0] + LULL]
-        rate = (len(steady) - 1) / (steady[-1] - steady[0])
+        seconds = came[-1] - came[0]
+        rate = (len(came) - rpm * BURST / 60) / seconds
         print(
             f"judge-rate {rpm} calls a minute: {rate:.1f} a second, {60 * rate / rpm:.2f} of the limit (aim 0.95), "
-            f"over {steady[-1] - steady[0]:.0f} s; meanwhile the workers read {worked} trials beside the judged ones",
+            f"over {seconds:.0f} s; meanwhile the workers read {worked} trials beside the judged ones",
             flush=True,
         )
 
