@@ -73,16 +73,11 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 
 class Disturbed:
-    """An engine whose workers have bad luck: one is very slow, and one is killed when it has just sent a trial.
-
-    Processes of this machine are all begun anew then, which is tested without a store (`test_engine.py`).
-    """
+    """An engine whose workers have bad luck: one is very slow, and one is killed when it has just sent a trial."""
 
     def __init__(self, engine: Engine, folder: Path) -> None:
         self._engine = engine
         self._folder = folder
-        if isinstance(engine, LocalEngine):
-            (folder / "killed").touch()
         os.mkfifo(folder / "waiting")
 
     def map[T, R](self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
