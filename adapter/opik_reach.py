@@ -58,7 +58,8 @@ def why_out_of_reach(reach: Reach) -> str | None:
     if is_loopback(reach.url) and platform.node() != reach.machine:
         return f"it is on the loopback of {reach.machine}, and the worker runs on {platform.node()}"
     try:
-        store_at(reach)
+        # One that was opened by an earlier run may have gone since.
+        check_answers(store_at(reach).connection.client, reach.url.rstrip("/"))
     except KilobenchError as error:
         return error.what
     return None

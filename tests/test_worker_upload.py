@@ -149,6 +149,13 @@ def test_a_store_on_loopback_is_no_store_for_workers_elsewhere(
     assert f"on the loopback of {platform.node()}, and the worker runs on node-7" in error.value.what
 
 
+def test_a_worker_that_had_a_store_in_an_earlier_run_says_that_it_is_gone(tmp_path: Path) -> None:
+    with EmbeddedOpik(tmp_path / "opik.db") as store:
+        reach = Reach(store.url, "p", "default", store.url, platform.node())
+        assert why_out_of_reach(reach) is None
+    assert (why_out_of_reach(reach) or "").startswith("No Opik answers at")
+
+
 def test_a_store_that_does_not_answer_a_worker_is_said_at_once() -> None:
     why = why_out_of_reach(Reach("http://127.0.0.1:1/api", "p", "default", "http://127.0.0.1:1", platform.node()))
     assert why is not None
