@@ -168,16 +168,19 @@ class Compared:
     """What some trials come to.
 
     Attributes:
-        trials: their table.
         variants: by dataset.
         comparisons: all that they allow.
-        tables: all tables, by name.
+        tables: all tables, that of the trials among them.
     """
 
-    trials: pd.DataFrame
     variants: dict[str, tuple[VariantResult, ...]]
     comparisons: list[Comparison]
     tables: Tables
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """The table of trials."""
+        return self.tables.trials
 
 
 def compared(
@@ -199,7 +202,6 @@ def compared(
     found.skipped.extend(without_source(standing))
     trials = found.notes.trials(standing)
     return Compared(
-        trials=trials,
         variants=variants_by_dataset(trials, judges),
         comparisons=compare(trials, kinds=kinds, allow_unequal=allow_unequal, judges=judges),
         tables=all_tables(found.notes, trials),
